@@ -1,0 +1,168 @@
+package protocol
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// Code is what the ledger decided about a transaction or a delivery. Codes,
+// never text, enter consensus; zero is success. The numbers are part of the
+// protocol: they are never reused.
+type Code uint32
+
+// Codes 1-99 concern the form of what was sent, 100-199 its authority and
+// place, 200-299 contracts, 300-399 the node that was asked (never consensus).
+const (
+	CodeOK Code = 0
+
+	CodeMalformed         Code = 1
+	CodeTooLarge          Code = 2
+	CodeBadSignature      Code = 3
+	CodeWrongChain        Code = 4
+	CodeUnknownKind       Code = 5
+	CodeEventMalformed    Code = 10
+	CodeEventMissing      Code = 11
+	CodeEventAttribute    Code = 12
+	CodeEventTooLarge     Code = 13
+	CodeInflation         Code = 14
+	CodeBatchEmpty        Code = 15
+	CodeUnauthorized      Code = 100
+	CodeExpired           Code = 101
+	CodeExpiryTooFar      Code = 102
+	CodeSequenceGap       Code = 103
+	CodeReplayed          Code = 104
+	CodeContractInvalid   Code = 200
+	CodeManifestInvalid   Code = 201
+	CodeContractUnknown   Code = 202
+	CodeContractExists    Code = 203
+	CodeContractTrap      Code = 204
+	CodeOutOfGas          Code = 205
+	CodeCallDepth         Code = 206
+	CodeContractAborted   Code = 207
+	CodeProjection        Code = 208
+	CodeMethodUnknown     Code = 209
+	CodeHostMisuse        Code = 210
+	CodeHopLimit          Code = 211
+	CodeArgument          Code = 212
+	CodeNotFound          Code = 300
+	CodeBusy              Code = 301
+	CodeUnavailable       Code = 302
+	CodeTimeout           Code = 303
+	CodeBadRequest        Code = 304
+	CodePruned            Code = 305
+	CodeInternal          Code = 306
+	CodeMethodNotAllowed  Code = 307
+	CodeUnsupportedFormat Code = 308
+)
+
+// codeInfo is one row of the published table.
+type codeInfo struct {
+	name      string
+	retryable bool
+	meaning   string
+}
+
+// codeTable is the published table of docs/protocol.md; a test holds the two equal.
+var codeTable = map[Code]codeInfo{
+	CodeOK:                {"OK", false, "done"},
+	CodeMalformed:         {"MALFORMED", false, "the bytes are not a canonical transaction; encode it with the SDK or as docs/protocol.md says"},
+	CodeTooLarge:          {"TOO_LARGE", false, "the transaction is over the size limit; send fewer events in a batch"},
+	CodeBadSignature:      {"BAD_SIGNATURE", false, "the signature does not verify for this signer; sign again with the signer's key, low-S"},
+	CodeWrongChain:        {"WRONG_CHAIN", false, "the transaction was made for another chain; check the genesis file in use"},
+	CodeUnknownKind:       {"UNKNOWN_KIND", false, "this ledger does not know the transaction kind; the client may be newer than the node"},
+	CodeEventMalformed:    {"EVENT_MALFORMED", false, "the event is not a CloudEvents 1.0 document"},
+	CodeEventMissing:      {"EVENT_ATTRIBUTE_MISSING", false, "a required attribute is missing: id, source, type and specversion must be present and not empty"},
+	CodeEventAttribute:    {"EVENT_ATTRIBUTE_INVALID", false, "an attribute has an invalid name or value"},
+	CodeEventTooLarge:     {"EVENT_TOO_LARGE", false, "the event record is over 65,536 bytes; keep large payloads elsewhere and put their hash in the event"},
+	CodeInflation:         {"INFLATION", false, "the compressed events do not inflate to the size the batch states"},
+	CodeBatchEmpty:        {"BATCH_EMPTY", false, "the batch holds no event"},
+	CodeUnauthorized:      {"UNAUTHORIZED", false, "the signer lacks the role for this; ask the council for it"},
+	CodeExpired:           {"EXPIRED", true, "the expiry height has passed; sign again with a later one"},
+	CodeExpiryTooFar:      {"EXPIRY_TOO_FAR", true, "the expiry height is too far ahead of the head; use a nearer one"},
+	CodeSequenceGap:       {"SEQUENCE_GAP", true, "the batch does not start at the stream's next sequence; send the missing events first, or declare them skipped"},
+	CodeReplayed:          {"REPLAYED", false, "this transaction was already executed; its first outcome stands"},
+	CodeContractInvalid:   {"CONTRACT_INVALID", false, "the module breaks a validation rule; `cairn contract check` names it"},
+	CodeManifestInvalid:   {"MANIFEST_INVALID", false, "the manifest is not valid; the field is named in the node's answer"},
+	CodeContractUnknown:   {"CONTRACT_UNKNOWN", false, "no contract has this name or address"},
+	CodeContractExists:    {"CONTRACT_EXISTS", false, "a contract of this name exists; choose another name"},
+	CodeContractTrap:      {"CONTRACT_TRAP", false, "the contract trapped; its writes were undone"},
+	CodeOutOfGas:          {"OUT_OF_GAS", false, "the contract used its whole gas limit; its writes were undone"},
+	CodeCallDepth:         {"CALL_DEPTH", false, "the contract's calls nested too deep; its writes were undone"},
+	CodeContractAborted:   {"CONTRACT_ABORTED", false, "the contract refused the input with a code of its own; its writes were undone"},
+	CodeProjection:        {"PROJECTION", false, "a field that the contract's manifest names is missing, of another type or out of range"},
+	CodeMethodUnknown:     {"METHOD_UNKNOWN", false, "the contract's manifest has no such call or query"},
+	CodeHostMisuse:        {"HOST_MISUSE", false, "the contract passed the host a pointer, size or value out of bounds; its writes were undone"},
+	CodeHopLimit:          {"HOP_LIMIT", false, "the event was emitted at the end of too long a chain of contract deliveries"},
+	CodeArgument:          {"ARGUMENT", false, "an argument is missing, unknown, of another type or out of range"},
+	CodeNotFound:          {"NOT_FOUND", false, "this node knows nothing under that name"},
+	CodeBusy:              {"BUSY", true, "the node is at capacity; wait as long as Retry-After says and send it again"},
+	CodeUnavailable:       {"UNAVAILABLE", true, "the node cannot serve this now; try another node or wait"},
+	CodeTimeout:           {"TIMEOUT", true, "the answer was not ready in the time given; ask again"},
+	CodeBadRequest:        {"BAD_REQUEST", false, "the request is not valid; the message names the part"},
+	CodePruned:            {"PRUNED", false, "this node no longer keeps that height; ask an archive node"},
+	CodeInternal:          {"INTERNAL", true, "the node failed; its log has the reason"},
+	CodeMethodNotAllowed:  {"METHOD_NOT_ALLOWED", false, "the path exists, with another HTTP method"},
+	CodeUnsupportedFormat: {"UNSUPPORTED_FORMAT", false, "the content type or format is not one this path serves"},
+}
+
+// Name is the code's published name, such as SEQUENCE_GAP.
+func (c Code) Name() string {
+	if info, ok := codeTable[c]; ok {
+		return info.name
+	}
+	return fmt.Sprintf("CODE_%d", uint32(c))
+}
+
+// Retryable says whether the same request can succeed later, perhaps after
+// what Meaning asks for.
+func (c Code) Retryable() bool { return codeTable[c].retryable }
+
+// Meaning is one sentence: what happened, and what to do.
+func (c Code) Meaning() string { return codeTable[c].meaning }
+
+// String renders the code for logs: name and number.
+func (c Code) String() string { return fmt.Sprintf("%s (%d)", c.Name(), uint32(c)) }
+
+// Codes lists every published code in ascending order.
+func Codes() []Code {
+	codes := make([]Code, 0, len(codeTable))
+	for c := range codeTable {
+		codes = append(codes, c)
+	}
+	slices.Sort(codes)
+	return codes
+}
+
+// Error is a refusal: a code for machines, and text for the person who reads
+// the log. Only the code may enter consensus.
+type Error struct {
+	Code Code
+	Text string
+}
+
+// Error renders name and text.
+func (e *Error) Error() string {
+	if e.Text == "" {
+		return e.Code.Name() + ": " + e.Code.Meaning()
+	}
+	return e.Code.Name() + ": " + e.Text
+}
+
+// Refuse makes a refusal with a formatted reason.
+func Refuse(code Code, format string, args ...any) error {
+	return &Error{Code: code, Text: fmt.Sprintf(format, args...)}
+}
+
+// CodeOf finds the code in an error chain. A nil error is CodeOK; an error
+// without a code is a fault of this node and answers ok false.
+func CodeOf(err error) (code Code, ok bool) {
+	if err == nil {
+		return CodeOK, true
+	}
+	var refusal *Error
+	if errors.As(err, &refusal) {
+		return refusal.Code, true
+	}
+	return CodeInternal, false
+}

@@ -1,0 +1,137 @@
+package protocol
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+)
+
+// TxKind says what a transaction asks for.
+type TxKind uint8
+
+// Kinds of transactions. The numbers are part of the protocol.
+const (
+	TxBatch  TxKind = 1 // append events to a stream
+	TxDeploy TxKind = 2 // store a contract's code and create the contract
+	TxCall   TxKind = 3 // call a contract's method
+)
+
+// txVersion is the first byte of a transaction.
+const txVersion = 1
+
+// txHeadBytes is the size of what precedes the body: version, kind, chain tag,
+// signer, expiry, nonce.
+const txHeadBytes = 1 + 1 + 8 + 33 + 8 + 8
+
+// Body is the part of a transaction that differs by kind: *Batch, *Deploy or *Call.
+type Body interface {
+	Kind() TxKind
+	appendBody(dst []byte) ([]byte, error)
+}
+
+// Tx is a decoded transaction. Decoding does not check the signature:
+// VerifySignature does.
+type Tx struct {
+	ID        Hash      // what is signed; also names the transaction
+	Signer    PublicKey // speaks for Signer.Address()
+	Expiry    uint64    // last height at which it may be executed
+	Nonce     uint64    // free; tells equal requests apart
+	Body      Body
+	Signature Signature
+}
+
+// txID hashes what is signed: tag, chain id and everything before the
+// signature. The chain id makes a signature worthless on another ledger.
+func txID(chainID string, unsigned []byte) Hash {
+	h := sha256.New()
+	prefix := make([]byte, 0, 8+1+MaxChainID)
+	prefix = appendBytes(append(prefix, tagTx...), chainID)
+	h.Write(prefix)
+	h.Write(unsigned)
+	return Hash(h.Sum(nil))
+}
+
+// SignTx encodes and signs a transaction for one chain. expiry is the last
+// height at which it may be executed.
+func SignTx(chainID string, key PrivateKey, expiry, nonce uint64, body Body) ([]byte, error) {
+	if chainID == "" || len(chainID) > MaxChainID {
+		return nil, fmt.Errorf("transaction: chain id must have 1 to %d characters", MaxChainID)
+	}
+	tag, signer := NewChainTag(chainID), key.Public()
+	out := make([]byte, 0, 512)
+	out = append(out, txVersion, byte(body.Kind()))
+	out = append(out, tag[:]...)
+	out = append(out, signer[:]...)
+	out = binary.BigEndian.AppendUint64(out, expiry)
+	out = binary.BigEndian.AppendUint64(out, nonce)
+	out, err := body.appendBody(out)
+	if err != nil {
+		return nil, err
+	}
+	if len(out)+SignatureBytes > MaxTxBytes {
+		return nil, Refuse(CodeTooLarge, "transaction: has %d bytes, the limit is %d", len(out)+SignatureBytes, MaxTxBytes)
+	}
+	signature := key.Sign(txID(chainID, out))
+	return append(out, signature[:]...), nil
+}
+
+// TxID names an encoded transaction without decoding its body. Two encodings
+// that differ only in the signature have the same ID.
+func TxID(chainID string, raw []byte) (Hash, error) {
+	if len(raw) < txHeadBytes+SignatureBytes || len(raw) > MaxTxBytes {
+		return Hash{}, Refuse(CodeMalformed, "transaction: %d bytes is not the size of one", len(raw))
+	}
+	return txID(chainID, raw[:len(raw)-SignatureBytes]), nil
+}
+
+// DecodeTx reads and fully checks the form of a transaction for one chain; it
+// keeps no reference to raw. What it accepts is the one encoding of the Tx.
+func DecodeTx(chainID string, raw []byte) (*Tx, error) {
+	if len(raw) > MaxTxBytes {
+		return nil, Refuse(CodeTooLarge, "transaction: has %d bytes, the limit is %d", len(raw), MaxTxBytes)
+	}
+	if len(raw) < txHeadBytes+SignatureBytes {
+		return nil, Refuse(CodeMalformed, "transaction: has %d bytes, needs at least %d", len(raw), txHeadBytes+SignatureBytes)
+	}
+	unsigned := raw[:len(raw)-SignatureBytes]
+	r := reader{buf: unsigned}
+	if version := r.u8("version"); version != txVersion {
+		return nil, Refuse(CodeMalformed, "transaction: version %d is not known", version)
+	}
+	kind := TxKind(r.u8("kind"))
+	if tag := NewChainTag(chainID); ChainTag(r.take(8, "chain tag")) != tag {
+		return nil, Refuse(CodeWrongChain, "transaction: was made for another chain than %q", chainID)
+	}
+	tx := &Tx{ID: txID(chainID, unsigned), Signature: Signature(raw[len(unsigned):])}
+	copy(tx.Signer[:], r.take(33, "signer"))
+	tx.Expiry, tx.Nonce = r.u64("expiry"), r.u64("nonce")
+	var err error
+	switch kind {
+	case TxBatch:
+		tx.Body, err = decodeBatch(&r)
+	case TxDeploy:
+		tx.Body, err = decodeDeploy(&r)
+	case TxCall:
+		tx.Body, err = decodeCall(&r)
+	default:
+		return nil, Refuse(CodeUnknownKind, "transaction: kind %d is not known", kind)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return tx, nil
+}
+
+// VerifySignature checks that the signer made this transaction.
+func (tx *Tx) VerifySignature() error { return tx.Signer.Verify(tx.ID, tx.Signature) }
+
+// Sender is the account that asks.
+func (tx *Tx) Sender() Address { return tx.Signer.Address() }
+
+// malformed closes a body's decoding.
+func (r *reader) malformed(what string) error {
+	if err := r.end(); err != nil {
+		return Refuse(CodeMalformed, "%s: %v", what, err)
+	}
+	return nil
+}
