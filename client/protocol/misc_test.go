@@ -1,0 +1,91 @@
+package protocol
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+)
+
+func TestAddressTextIsCanonical(t *testing.T) {
+	a := testKey(t, 1).Address()
+	text := a.String()
+	if !strings.HasPrefix(text, "cairn1") {
+		t.Fatal(text)
+	}
+	back, err := ParseAddress(text)
+	if err != nil || back != a {
+		t.Fatalf("%v %v", back, err)
+	}
+	// The checksum catches every single wrong character; upper case is another text.
+	for i := range text {
+		for _, c := range []byte("q5z1A") {
+			if text[i] == c {
+				continue
+			}
+			wrong := text[:i] + string(c) + text[i+1:]
+			if _, err := ParseAddress(wrong); err == nil {
+				t.Fatalf("%s accepted", wrong)
+			}
+		}
+	}
+	for _, bad := range []string{"", "cairn1", strings.ToUpper(text), "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4", strings.Repeat("c", 200)} {
+		if _, err := ParseAddress(bad); err == nil {
+			t.Fatalf("%q accepted", bad)
+		}
+	}
+}
+
+func TestEntryRoundTrip(t *testing.T) {
+	e := Entry{Kind: EntryEmitted, Height: 1, TimeMs: 2, Origin: Address{3}, Stream: StreamID{4}, Sequence: 5, Cause: 6, Type: TypeHash{7}, Commitment: Hash{8}}
+	b := e.AppendBinary(nil)
+	if len(b) != EntryBytes {
+		t.Fatalf("%d bytes", len(b))
+	}
+	back, err := DecodeEntry(b)
+	if err != nil || back != e {
+		t.Fatalf("%+v %v", back, err)
+	}
+	for _, bad := range [][]byte{nil, b[:len(b)-1], append(bytes.Clone(b), 0), append([]byte{2}, b[1:]...), append([]byte{1, 99}, b[2:]...)} {
+		if _, err := DecodeEntry(bad); err == nil {
+			t.Fatalf("%x accepted", bad)
+		}
+	}
+}
+
+func TestOutcomeRoundTrip(t *testing.T) {
+	o := Outcome{Code: CodeSequenceGap, First: 1, Entries: 2, Absorbed: 3, Duplicates: 4, Next: 5, GuestCode: 6}
+	b := o.AppendBinary(nil)
+	back, err := DecodeOutcome(b)
+	if err != nil || back != o || len(b) != OutcomeBytes {
+		t.Fatalf("%+v %v", back, err)
+	}
+}
+
+func TestEveryCodeIsExplained(t *testing.T) {
+	names := map[string]bool{}
+	for _, c := range Codes() {
+		if c.Name() == "" || c.Meaning() == "" || names[c.Name()] {
+			t.Errorf("code %d: name %q, meaning %q", c, c.Name(), c.Meaning())
+		}
+		names[c.Name()] = true
+	}
+}
+
+func TestPrivateKeyRange(t *testing.T) {
+	for _, bad := range [][]byte{nil, make([]byte, 32), bytes.Repeat([]byte{0xff}, 32), make([]byte, 31)} {
+		if _, err := PrivateKeyFromBytes(bad); err == nil {
+			t.Errorf("%x accepted", bad)
+		}
+	}
+	key := testKey(t, 3)
+	if strings.Contains(key.String(), "0303") {
+		t.Error("a printed key shows its secret")
+	}
+	var pub PublicKey
+	if err := pub.UnmarshalText([]byte(key.Public().String())); err != nil || pub != key.Public() {
+		t.Fatal(err)
+	}
+	if err := pub.UnmarshalText([]byte(strings.Repeat("05", 33))); err == nil {
+		t.Error("a key off the curve was accepted")
+	}
+}
