@@ -2,6 +2,7 @@ package protocol
 
 import (
 	"bytes"
+	"reflect"
 	"strings"
 	"testing"
 )
@@ -87,5 +88,24 @@ func TestPrivateKeyRange(t *testing.T) {
 	}
 	if err := pub.UnmarshalText([]byte(strings.Repeat("05", 33))); err == nil {
 		t.Error("a key off the curve was accepted")
+	}
+}
+
+func TestActsRoundTrip(t *testing.T) {
+	for _, act := range []interface{ AppendBinary([]byte) []byte }{
+		&GapAct{Count: 9},
+		&DeadLetterAct{Code: CodeContractTrap, GuestCode: 3},
+		&ContractAct{Kind: TxCall, Contract: Address{1}, Name: "close", CodeHash: Hash{2}, ManifestHash: Hash{3}, Args: []byte("{}"), TxID: Hash{4}},
+	} {
+		b := act.AppendBinary(nil)
+		back, err := DecodeAct(b)
+		if err != nil || !reflect.DeepEqual(back, act) {
+			t.Fatalf("%+v %v", back, err)
+		}
+		for _, bad := range [][]byte{nil, b[:len(b)-1], append(bytes.Clone(b), 0), {99}} {
+			if _, err := DecodeAct(bad); err == nil {
+				t.Fatalf("%x accepted", bad)
+			}
+		}
 	}
 }
