@@ -92,7 +92,7 @@ const (
 	// MaxScanPairs bounds one page of a scan.
 	MaxScanPairs = 256
 	// MaxEmissions bounds the events one delivery emits.
-	MaxEmissions = 64
+	MaxEmissions = 256
 	// MaxEmitAttribute bounds an emitted event's type and subject, in bytes.
 	MaxEmitAttribute = 256
 	// MaxEmitData bounds an emitted event's data, in bytes.
