@@ -1,0 +1,138 @@
+// Package genesis holds a ledger's founding document: who validates, who may
+// do what, and by which rules. The document is also the trust anchor that
+// receipts are verified against, so whoever can replace it can forge receipts:
+// auditors get it from someone they trust, not from a node.
+package genesis
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/cairn-ledger/cairn/client/proof"
+	"github.com/cairn-ledger/cairn/client/protocol"
+)
+
+// MaxBytes bounds a founding document.
+const MaxBytes = 16 << 20
+
+// Document founds a ledger. Load and Parse give validated ones.
+type Document struct {
+	ChainID    string      `json:"chainId"`
+	Time       time.Time   `json:"genesisTime"`
+	Params     Params      `json:"params"`
+	Validators []Validator `json:"validators"`
+	Accounts   []Account   `json:"accounts"`
+}
+
+// Validator is a founding member of the validator set.
+type Validator struct {
+	Name   string `json:"name"`
+	PubKey Key    `json:"publicKey"` // ed25519, what it signs blocks with
+	Power  uint64 `json:"power"`
+}
+
+// Account is a founding account.
+type Account struct {
+	Name    string             `json:"name"`
+	PubKey  protocol.PublicKey `json:"publicKey"` // secp256k1, what it signs transactions with
+	Address protocol.Address   `json:"address"`
+	Roles   []string           `json:"roles"`
+}
+
+// Key is an ed25519 public key; as text standard base64.
+type Key [32]byte
+
+// MarshalText renders base64.
+func (k Key) MarshalText() ([]byte, error) {
+	return base64.StdEncoding.AppendEncode(nil, k[:]), nil
+}
+
+// UnmarshalText reads base64 of exactly 32 bytes.
+func (k *Key) UnmarshalText(text []byte) error {
+	raw, err := base64.StdEncoding.Strict().DecodeString(string(text))
+	if err != nil || len(raw) != len(k) {
+		return fmt.Errorf("public key %q is not base64 of 32 bytes", text)
+	}
+	copy(k[:], raw)
+	return nil
+}
+
+// Load reads and validates a file. Errors name the file and the field.
+func Load(path string) (*Document, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, fmt.Errorf("genesis: %w", err)
+	}
+	if info.Size() > MaxBytes {
+		return nil, fmt.Errorf("genesis: %s has %d bytes, the limit is %d", path, info.Size(), MaxBytes)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("genesis: %w", err)
+	}
+	doc, err := Parse(text)
+	if err != nil {
+		return nil, fmt.Errorf("genesis: %s: %w", path, err)
+	}
+	return doc, nil
+}
+
+// Parse reads and validates a document. Unknown fields are refused: a
+// misspelt rule must not be a silent default.
+func Parse(text []byte) (*Document, error) {
+	if len(text) > MaxBytes {
+		return nil, fmt.Errorf("document has %d bytes, the limit is %d", len(text), MaxBytes)
+	}
+	var doc Document
+	if err := strictJSON(text, &doc); err != nil {
+		return nil, err
+	}
+	return &doc, doc.Validate()
+}
+
+func strictJSON(text []byte, into any) error {
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(into); err != nil {
+		return fmt.Errorf("not a valid document: %w", err)
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return errors.New("more follows the document")
+	}
+	return nil
+}
+
+// Bytes renders the document, indented for people.
+func (d *Document) Bytes() []byte {
+	text, err := json.MarshalIndent(d, "", "  ")
+	if err != nil {
+		panic(fmt.Sprintf("genesis: document does not encode: %v", err))
+	}
+	return append(text, '\n')
+}
+
+// Hash names the document whatever its layout on disk: nodes of one network
+// have the same.
+func (d *Document) Hash() protocol.Hash {
+	text, err := json.Marshal(d)
+	if err != nil {
+		panic(fmt.Sprintf("genesis: document does not encode: %v", err))
+	}
+	return sha256.Sum256(text)
+}
+
+// Anchor is what receipts of this ledger are verified against.
+func (d *Document) Anchor() (proof.Anchor, error) {
+	validators := make([]proof.Validator, len(d.Validators))
+	for i, v := range d.Validators {
+		validators[i] = proof.Validator{PubKey: proof.ValidatorKey(v.PubKey), Power: v.Power}
+	}
+	return proof.NewAnchor(d.ChainID, validators)
+}

@@ -1,0 +1,52 @@
+package genesis
+
+import (
+	"crypto/ed25519"
+	"crypto/rand"
+	"fmt"
+	"time"
+
+	"github.com/cairn-ledger/cairn/client/protocol"
+)
+
+// Network is a generated ledger: its document, and the secrets that belong to it.
+type Network struct {
+	Document   *Document
+	Validators []ed25519.PrivateKey           // by place in Document.Validators
+	Accounts   map[string]protocol.PrivateKey // by name
+}
+
+// Generate makes a network of n equal validators and two accounts: "producer",
+// which submits events, and "author", which deploys contracts and sits on the
+// council. Keys come from the operating system's randomness.
+func Generate(chainID string, n int, now time.Time) (*Network, error) {
+	if n < 1 || n > maxValidators {
+		return nil, fmt.Errorf("genesis: validators: must be 1 to %d, are %d", maxValidators, n)
+	}
+	net := &Network{
+		Document: &Document{ChainID: chainID, Time: now.UTC().Truncate(time.Millisecond), Params: DefaultParams()},
+		Accounts: map[string]protocol.PrivateKey{},
+	}
+	for i := range n {
+		public, private, err := ed25519.GenerateKey(rand.Reader)
+		if err != nil {
+			return nil, fmt.Errorf("genesis: %w", err)
+		}
+		net.Validators = append(net.Validators, private)
+		net.Document.Validators = append(net.Document.Validators, Validator{Name: fmt.Sprintf("node%d", i), PubKey: Key(public), Power: 10})
+	}
+	for _, account := range [...]struct {
+		name  string
+		roles []string
+	}{{"producer", []string{"producer"}}, {"author", []string{"author", "council"}}} {
+		key, err := protocol.NewPrivateKey()
+		if err != nil {
+			return nil, fmt.Errorf("genesis: %w", err)
+		}
+		net.Accounts[account.name] = key
+		net.Document.Accounts = append(net.Document.Accounts, Account{
+			Name: account.name, PubKey: key.Public(), Address: key.Address(), Roles: account.roles,
+		})
+	}
+	return net, net.Document.Validate()
+}
