@@ -1,0 +1,188 @@
+package vm
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"os"
+	"sync"
+
+	"github.com/cairn-ledger/cairn/client/protocol"
+	"github.com/cairn-ledger/cairn/contracts/abi"
+	"github.com/cairn-ledger/cairn/node/internal/vm/meter"
+	"github.com/cairn-ledger/cairn/node/internal/vm/module"
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+)
+
+// features is everything package module lets through, and no more.
+const features = api.CoreFeatureMutableGlobal | api.CoreFeatureSignExtensionOps |
+	api.CoreFeatureNonTrappingFloatToIntConversion | api.CoreFeatureBulkMemoryOperations
+
+// Config of an engine.
+type Config struct {
+	// Interpreter runs contracts without compiling them: slower by one or two
+	// orders of magnitude, and the second opinion of every differential test.
+	Interpreter bool
+	// CacheDir keeps compiled code across restarts; empty keeps none. Its
+	// contents are executed: it is created for the owner only, and refused
+	// when others could write to it.
+	CacheDir string
+}
+
+// Engine compiles and runs contracts. Its methods are safe for concurrent use.
+type Engine struct {
+	runtime wazero.Runtime
+	cache   wazero.CompilationCache
+	limits  module.Limits
+
+	mu       sync.Mutex
+	programs map[programKey]*Program // guarded by mu
+}
+
+// programKey names compiled code: what it was and how it was metered.
+type programKey struct {
+	code    protocol.Hash
+	version int
+}
+
+// New starts an engine; ctx carries values to wazero and does not end it.
+func New(ctx context.Context, c Config) (*Engine, error) {
+	e := &Engine{limits: module.Contract(), programs: make(map[programKey]*Program)}
+	rc := wazero.NewRuntimeConfig()
+	if c.Interpreter {
+		rc = wazero.NewRuntimeConfigInterpreter()
+	}
+	rc = rc.WithCoreFeatures(features).WithMemoryLimitPages(uint32(e.limits.MemoryPages)).WithDebugInfoEnabled(false)
+	if c.CacheDir != "" {
+		cache, err := openCache(c.CacheDir)
+		if err != nil {
+			return nil, fmt.Errorf("contract cache: %w", err)
+		}
+		e.cache = cache
+		rc = rc.WithCompilationCache(cache)
+	}
+	e.runtime = wazero.NewRuntimeWithConfig(ctx, rc)
+	if err := instantiateHost(ctx, e.runtime); err != nil {
+		return nil, fmt.Errorf("contract host module: %w", err)
+	}
+	return e, nil
+}
+
+// openCache makes sure that only the owner can write what will be executed.
+func openCache(dir string) (wazero.CompilationCache, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	info, err := os.Stat(dir)
+	if err != nil {
+		return nil, err
+	}
+	if mode := info.Mode().Perm(); mode&0o022 != 0 {
+		return nil, fmt.Errorf("%s can be written by others (mode %04o); chmod it to 0700", dir, mode)
+	}
+	return wazero.NewCompilationCacheWithDir(dir)
+}
+
+// Close frees compiled code. No run may be under way.
+func (e *Engine) Close() error {
+	ctx := context.Background()
+	err := e.runtime.Close(ctx)
+	if e.cache != nil {
+		if cacheErr := e.cache.Close(ctx); err == nil {
+			err = cacheErr
+		}
+	}
+	return err
+}
+
+// Check decides whether a module may be deployed, by static rules alone. The
+// error is a *protocol.Error with CodeContractInvalid to errors.As, whose text
+// names the rule and the function.
+func (e *Engine) Check(code []byte) error {
+	metered, err := e.meter(code)
+	if err != nil {
+		return err
+	}
+	// The engine's own validation checks operand types, before and without
+	// compiling: the interpreter only translates.
+	ctx := context.Background()
+	checker := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfigInterpreter().WithCoreFeatures(features).
+		WithMemoryLimitPages(uint32(e.limits.MemoryPages)))
+	defer checker.Close(ctx)
+	if _, err := checker.CompileModule(ctx, metered); err != nil {
+		return invalid(err)
+	}
+	return nil
+}
+
+// invalid is the refusal of what only the engine's validation noticed.
+func invalid(err error) error {
+	return &module.Fault{Rule: "validation", Function: module.NoFunction, Text: err.Error()}
+}
+
+// meter parses, admits and rewrites a module.
+func (e *Engine) meter(code []byte) ([]byte, error) {
+	m, err := module.Parse(code, &e.limits)
+	if err != nil {
+		return nil, err
+	}
+	if err := m.Admit(hostTypes); err != nil {
+		return nil, err
+	}
+	return meter.Inject(m, &e.limits, meter.Options{MemoryPages: uint32(e.limits.MemoryPages)})
+}
+
+// Load checks, rewrites and compiles a module, and takes its memory image.
+// The same code answers the same Program. Refusals are like those of Check; a
+// module whose _initialize fails, calls the host or takes more than
+// initializeGas is refused too.
+func (e *Engine) Load(code []byte) (*Program, error) {
+	key := programKey{sha256.Sum256(code), meter.Version}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if p := e.programs[key]; p != nil {
+		return p, nil
+	}
+	metered, err := e.meter(code)
+	if err != nil {
+		return nil, err
+	}
+	ctx := context.Background()
+	compiled, err := e.compile(ctx, metered)
+	if err != nil {
+		return nil, err
+	}
+	p := &Program{engine: e, compiled: compiled}
+	exports := compiled.ExportedFunctions()
+	for kind, name := range entryNames {
+		_, p.entries[kind] = exports[name]
+	}
+	_, p.initializes = exports[abi.ExportInitialize]
+	if err := p.takeImage(ctx); err != nil {
+		compiled.Close(ctx)
+		return nil, err
+	}
+	e.programs[key] = p
+	return p, nil
+}
+
+// compile answers compiled code, from the cache where it is there and sound.
+func (e *Engine) compile(ctx context.Context, metered []byte) (wazero.CompiledModule, error) {
+	compiled, err := e.runtime.CompileModule(ctx, metered)
+	if err == nil || e.cache == nil {
+		if err != nil {
+			return nil, invalid(err)
+		}
+		return compiled, nil
+	}
+	// A damaged cache file reads like a refusal of the module. Whether the
+	// module is at fault is decided without the cache, so that every node says the same.
+	plain := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfigInterpreter().WithCoreFeatures(features).
+		WithMemoryLimitPages(uint32(e.limits.MemoryPages)))
+	defer plain.Close(ctx)
+	if _, plainErr := plain.CompileModule(ctx, metered); plainErr != nil {
+		return nil, invalid(plainErr)
+	}
+	return nil, fmt.Errorf("contract cache: %w; delete its directory and start again", err)
+}

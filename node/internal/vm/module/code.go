@@ -1,0 +1,155 @@
+package module
+
+import "errors"
+
+func (m *Module) code(r *reader, l *Limits) error {
+	if n := r.count("functions", "bodies", l.Functions); r.err == nil && n != len(m.Functions) {
+		r.fail("%d functions are declared and %d have bodies", len(m.Functions), n)
+	}
+	for i := range m.Functions {
+		contents := r.take(int(r.u32()))
+		if r.err != nil {
+			return r.err
+		}
+		if err := m.body(i, contents, l); err != nil {
+			var fault *Fault
+			if errors.As(err, &fault) {
+				fault.Function = m.ImportedFunctions + i
+			}
+			return err
+		}
+	}
+	if r.left() != 0 {
+		r.fail("the code section has %d bytes too many", r.left())
+	}
+	return r.err
+}
+
+func (m *Module) body(i int, contents []byte, l *Limits) error {
+	if len(contents) > l.BodyBytes {
+		return over("body-bytes", "bytes of code", uint64(len(contents)), l.BodyBytes)
+	}
+	t := m.Types[m.Functions[i]]
+	b := Body{Params: len(t.Params), Result: t.Result, LocalTypes: append([]byte(nil), t.Params...)}
+	r := reader{buf: contents}
+	b.Runs = r.count("locals", "runs of locals", l.Locals)
+	first := r.off
+	for range b.Runs {
+		n := r.u32()
+		kind := m.valueType(&r)
+		if r.err != nil {
+			return r.err
+		}
+		if total := uint64(len(b.LocalTypes)) + uint64(n); total > uint64(l.Locals) {
+			return over("locals", "parameters and locals", total, l.Locals)
+		}
+		for range n {
+			b.LocalTypes = append(b.LocalTypes, kind)
+		}
+	}
+	if r.err != nil {
+		return r.err
+	}
+	b.Declared = len(b.LocalTypes) - b.Params
+	b.LocalRuns, b.Code = contents[first:r.off], contents[r.off:]
+	if err := m.scan(&b, l); err != nil {
+		return err
+	}
+	m.Bodies = append(m.Bodies, b)
+	return nil
+}
+
+// scan walks a body once: the block structure closes exactly at its end,
+// every index is inside bounds, and the counts keep the limits.
+func (m *Module) scan(b *Body, l *Limits) error {
+	d := NewDecoder(b.Code, l)
+	var open []byte // opcodes of the blocks around, the body's own first
+	open = append(open, OpBlock)
+	blocks, loops := 0, 0
+	var in Instruction
+	for len(open) > 0 {
+		if err := d.Next(&in); err != nil {
+			return err
+		}
+		switch in.Op {
+		case OpBlock, OpLoop, OpIf:
+			open = append(open, byte(in.Op))
+			if in.Op == OpLoop {
+				loops++
+			}
+			if blocks++; blocks > l.Blocks {
+				return over("blocks", "blocks", uint64(blocks), l.Blocks)
+			}
+			if len(open)-1 > l.Nesting {
+				return over("nesting", "nested blocks", uint64(len(open)-1), l.Nesting)
+			}
+			if loops > l.LoopNesting {
+				return over("loop-nesting", "nested loops", uint64(loops), l.LoopNesting)
+			}
+		case OpElse:
+			if open[len(open)-1] != OpIf {
+				return refuse("format", "else without if at offset %d", in.Start)
+			}
+			open[len(open)-1] = OpElse
+		case OpEnd:
+			if open[len(open)-1] == OpLoop {
+				loops--
+			}
+			open = open[:len(open)-1]
+		default:
+			if err := m.operands(b, &in, len(open), l); err != nil {
+				return err
+			}
+		}
+	}
+	if d.More() {
+		return refuse("format", "code follows the end at offset %d", in.End)
+	}
+	if product := blocks * len(b.LocalTypes); product > l.LocalsByBlocks {
+		return over("locals-by-blocks", "locals times blocks", uint64(product), l.LocalsByBlocks)
+	}
+	if m.blocks += blocks; m.blocks > l.ModuleBlocks {
+		return over("module-blocks", "blocks in all functions so far", uint64(m.blocks), l.ModuleBlocks)
+	}
+	return nil
+}
+
+// operands checks the indices of one instruction; labels counts the open
+// blocks, the body's own included.
+func (m *Module) operands(b *Body, in *Instruction, labels int, l *Limits) error {
+	bound := func(what string, index uint32, size int) error {
+		if uint64(index) < uint64(size) {
+			return nil
+		}
+		return refuse("format", "%s index %d at offset %d, there are %d", what, index, in.Start, size)
+	}
+	switch in.Op {
+	case OpBr, OpBrIf:
+		return bound("label", in.Index, labels)
+	case OpBrTable:
+		if m.branchTargets += len(in.Targets); m.branchTargets > l.BranchTables {
+			return over("branch-tables", "br_table targets in all functions so far", uint64(m.branchTargets), l.BranchTables)
+		}
+		for _, target := range in.Targets {
+			if err := bound("label", target, labels); err != nil {
+				return err
+			}
+		}
+	case OpCall:
+		b.Calls = true
+		return bound("function", in.Index, len(m.functionTypes))
+	case OpCallIndirect:
+		b.Calls = true
+		return bound("type", in.Index, len(m.Types))
+	case OpLocalGet, OpLocalSet, OpLocalTee:
+		return bound("local", in.Index, len(b.LocalTypes))
+	case OpGlobalGet, OpGlobalSet:
+		if err := bound("global", in.Index, len(m.globalTypes)); err != nil {
+			return err
+		}
+		if in.Op == OpGlobalSet && !m.globalTypes[in.Index].Mutable {
+			return refuse("format", "global %d, set at offset %d, is immutable", in.Index, in.Start)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,63 @@
+package vm
+
+import "github.com/cairn-ledger/cairn/client/protocol"
+
+// EntryKind is what a run asks of a contract.
+type EntryKind uint8
+
+// Kinds of entry points, in the order of contracts/abi.
+const (
+	Init EntryKind = iota
+	Event
+	Call
+	Query // may not change anything
+	entryKinds
+)
+
+// Entrypoint is an exported function and the handler it is called for; Init
+// has no handler.
+type Entrypoint struct {
+	Kind    EntryKind
+	Handler uint32 // index in the manifest's list
+}
+
+// Env is what a contract can know of its surroundings.
+type Env struct {
+	Height uint64
+	TimeMs uint64 // of the block, Unix milliseconds
+	Self   protocol.Address
+	Caller protocol.Address
+}
+
+// KV is one pair of a contract's state.
+type KV struct{ Key, Value []byte }
+
+// Emission is an event a contract emits. The receiver owns the slices.
+type Emission struct {
+	Type    []byte
+	Subject []byte // may be empty
+	Data    []byte // one JSON value, by the contract's word
+}
+
+// Host is the ledger as one run sees it. Keys given to Get, Delete and Scan
+// are valid during the call only; what Set and Emit receive is the host's to
+// keep. A *protocol.Error ends the run with its code; any other error is a
+// fault of the node and comes back from Run as it is.
+type Host interface {
+	Get(key []byte) (value []byte, ok bool, err error)
+	Set(key, value []byte) error
+	Delete(key []byte) error
+	// Scan answers up to limit pairs whose key starts with prefix and is
+	// greater than after (nil: from the first), ascending, own writes included.
+	Scan(prefix, after []byte, limit int) ([]KV, error)
+	Emit(Emission) error
+}
+
+// Result is what a run came to. All but Log is the same on every node.
+type Result struct {
+	GasUsed   uint64        // never above the limit; the whole limit when gas ran out
+	Output    []byte        // of a call or query that succeeded
+	Code      protocol.Code // CodeOK, or why the run failed
+	GuestCode uint32        // the contract's own code, with CodeContractAborted
+	Log       []string      // lines for the operator: the contract's, then why it failed
+}
