@@ -1,0 +1,269 @@
+//go:build !tinygo
+
+package sdk
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+
+	"github.com/cairn-ledger/cairn/contracts/abi"
+)
+
+// Host runs the registered handlers natively against a ledger in memory: a
+// contract's unit tests. It keeps the rules of the real machine that a handler
+// can notice: limits, read-only queries, deliveries that happen entirely or
+// not at all. It has no gas, no WebAssembly memory and no signatures; and Go's
+// global variables keep their values between deliveries, which on the ledger
+// they do not.
+//
+// Fields may be set between deliveries. A Host is for one goroutine; several
+// hosts may be used at once.
+type Host struct {
+	Height  uint64
+	TimeMs  uint64
+	Address [abi.AddressBytes]byte // of the contract
+
+	State   map[string][]byte
+	Emitted []Emission // by the deliveries that succeeded, in order
+	Logged  []string   // by every delivery
+
+	// Verify answers the SDK's Verify, which has no native form of its own:
+	// this package imports no cryptography. A handler that asks without it panics.
+	Verify func(hash [abi.HashBytes]byte, signature [abi.SignatureBytes]byte, key [abi.PublicKeyBytes]byte) bool
+}
+
+// Emission is an event that a contract emitted.
+type Emission struct {
+	Type, Subject string
+	Data          []byte
+}
+
+// Failure is how a delivery ended that was undone.
+type Failure struct {
+	Code    uint32 // the contract's own, or 0 when it broke a rule of the host
+	Message string
+}
+
+// Error renders the code and message.
+func (f *Failure) Error() string {
+	if f.Code == 0 {
+		return "host misuse: " + f.Message
+	}
+	return fmt.Sprintf("contract aborted with code %d: %s", f.Code, f.Message)
+}
+
+// CodeOf is the contract's code in an error of Host, or 0.
+func CodeOf(err error) uint32 {
+	var f *Failure
+	if errors.As(err, &f) {
+		return f.Code
+	}
+	return 0
+}
+
+// NewHost answers a ledger at height 1 without state.
+func NewHost() *Host { return &Host{Height: 1, State: map[string][]byte{}} }
+
+// delivery is what one run of a handler did so far.
+type delivery struct {
+	host     *Host
+	undo     []undo // of the state, in the order of the changes
+	input    []byte
+	output   []byte
+	emitted  []Emission
+	readOnly bool
+}
+
+// undo is what was under a key before a change; nil where nothing was.
+type undo struct {
+	key   string
+	value []byte
+}
+
+// change sets a key of the state, or deletes it when value is nil.
+func (d *delivery) change(key string, value []byte) {
+	d.undo = append(d.undo, undo{key, d.host.State[key]})
+	if value == nil {
+		delete(d.host.State, key)
+		return
+	}
+	d.host.State[key] = value
+}
+
+// rollBack restores the state from before the delivery.
+func (d *delivery) rollBack() {
+	for _, u := range slices.Backward(d.undo) {
+		d.change(u.key, u.value)
+	}
+}
+
+// running guards current, the delivery that the host functions act on.
+var (
+	running sync.Mutex
+	current *delivery
+)
+
+// Init delivers the deployment's arguments.
+func (h *Host) Init(args *Args) error {
+	_, err := h.run(h.request(args), false, func(size uint32) { runInit(size) })
+	return err
+}
+
+// Event delivers an event to the handler with this index. Header fields that
+// concern the block are the host's.
+func (h *Host) Event(handler int, header abi.EventHeader, args *Args) error {
+	header.Height, header.TimeMs = h.Height, h.TimeMs
+	record := append(abi.AppendEventHeader(nil, &header), args.bytes()...)
+	_, err := h.run(record, false, func(size uint32) { runEvent(uint32(handler), size) })
+	return err
+}
+
+// Call delivers a method call and answers what the contract replied.
+func (h *Host) Call(handler int, args *Args) ([]byte, error) {
+	return h.run(h.request(args), false, func(size uint32) { runCall(uint32(handler), size) })
+}
+
+// Query asks and answers what the contract replied.
+func (h *Host) Query(handler int, args *Args) ([]byte, error) {
+	return h.run(h.request(args), true, func(size uint32) { runQuery(uint32(handler), size) })
+}
+
+func (h *Host) request(args *Args) []byte {
+	header := abi.CallHeader{Height: h.Height, TimeMs: h.TimeMs}
+	return append(abi.AppendCallHeader(nil, &header), args.bytes()...)
+}
+
+// run executes one delivery: entirely, or with no effect and a *Failure.
+// Panics of the handler that are not the SDK's pass through.
+func (h *Host) run(input []byte, readOnly bool, enter func(size uint32)) (output []byte, err error) {
+	running.Lock()
+	defer running.Unlock()
+	if h.State == nil {
+		h.State = map[string][]byte{}
+	}
+	d := &delivery{host: h, input: input, readOnly: readOnly}
+	current = d
+	defer func() {
+		current = nil
+		if p := recover(); p != nil {
+			failure, ok := p.(*Failure)
+			if !ok {
+				panic(p)
+			}
+			d.rollBack()
+			output, err = nil, failure
+		}
+	}()
+	enter(uint32(len(input)))
+	h.Emitted = append(h.Emitted, d.emitted...)
+	return d.output, nil
+}
+
+// misuse ends the delivery as the real host does, with HOST_MISUSE.
+func misuse(format string, args ...any) { panic(&Failure{Message: fmt.Sprintf(format, args...)}) }
+
+// limit ends the delivery when a length is outside its bounds.
+func limit(what string, n, low, high int) {
+	if n < low || n > high {
+		misuse("%s has %d bytes, allowed are %d to %d", what, n, low, high)
+	}
+}
+
+func writable(what string) {
+	if current.readOnly {
+		misuse("%s in a query", what)
+	}
+}
+
+func hostInput(size uint32) []byte { return bytes.Clone(current.input[:size]) }
+
+func hostOutput(b []byte) {
+	limit("the output", len(current.output)+len(b), 0, abi.MaxOutputBytes)
+	current.output = append(current.output, b...)
+}
+
+func hostStateGet(key, dst []byte) int32 {
+	limit("a key", len(key), 1, abi.MaxKeyBytes)
+	value, ok := current.host.State[string(key)]
+	if !ok {
+		return abi.NotFound
+	}
+	copy(dst, value)
+	return int32(len(value))
+}
+
+func hostStateSet(key, value []byte) {
+	writable("state_set")
+	limit("a key", len(key), 1, abi.MaxKeyBytes)
+	limit("a value", len(value), 0, abi.MaxValueBytes)
+	current.change(string(key), append([]byte{}, value...))
+}
+
+func hostStateDelete(key []byte) {
+	writable("state_delete")
+	limit("a key", len(key), 1, abi.MaxKeyBytes)
+	current.change(string(key), nil)
+}
+
+func hostStateScan(prefix, after []byte, count uint32, dst []byte) int32 {
+	limit("a scan's pairs", int(count), 1, abi.MaxScanPairs)
+	page := dst[:0]
+	for _, key := range slices.Sorted(maps.Keys(current.host.State)) {
+		if count == 0 || len(prefix) > len(key) || key[:len(prefix)] != string(prefix) {
+			continue
+		}
+		if len(after) > 0 && key <= string(after) {
+			continue
+		}
+		value := current.host.State[key]
+		size := 8 + len(key) + len(value)
+		if size > cap(dst)-len(page) {
+			if len(page) == 0 {
+				return -int32(size)
+			}
+			break
+		}
+		page = abi.AppendRun(abi.AppendRun(page, []byte(key)), value)
+		count--
+	}
+	return int32(len(page))
+}
+
+func hostEmit(eventType string, subject, data []byte) {
+	writable("emit")
+	limit("an emitted type", len(eventType), 1, abi.MaxEmitAttribute)
+	limit("an emitted subject", len(subject), 0, abi.MaxEmitAttribute)
+	limit("emitted data", len(data), 0, abi.MaxEmitData)
+	if len(current.emitted) == abi.MaxEmissions {
+		misuse("more than %d events emitted", abi.MaxEmissions)
+	}
+	current.emitted = append(current.emitted, Emission{eventType, string(subject), bytes.Clone(data)})
+}
+
+func hostBlockHeight() uint64               { return current.host.Height }
+func hostBlockTimeMs() uint64               { return current.host.TimeMs }
+func hostSelf() [abi.AddressBytes]byte      { return current.host.Address }
+func hostSHA256(b []byte) [sha256.Size]byte { return sha256.Sum256(b) }
+
+func hostVerify(hash *[abi.HashBytes]byte, signature *[abi.SignatureBytes]byte, key *[abi.PublicKeyBytes]byte) bool {
+	if current.host.Verify == nil {
+		panic("sdk: a native test of Verify sets Host.Verify")
+	}
+	return current.host.Verify(*hash, *signature, *key)
+}
+
+func hostLog(line string) {
+	current.host.Logged = append(current.host.Logged, line[:min(len(line), abi.MaxLogBytes)])
+}
+
+func hostAbort(code uint32, message string) {
+	if code == 0 {
+		misuse("abort with code 0")
+	}
+	panic(&Failure{Code: code, Message: message})
+}
