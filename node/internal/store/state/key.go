@@ -1,0 +1,115 @@
+package state
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/cairn-ledger/cairn/client/proof"
+)
+
+// Families of pebble keys. The parent package uses other first bytes.
+//
+//	0x10 escaped key || ^height  -> 1 || value, or 0 for a deletion
+//	0x11 height || path length || path  -> node
+//	0x12 height || pebble key    -> nothing: unneeded once every version below height is pruned
+//	0x13 height                  -> root
+//	0x14                         -> oldest height that can still be read
+const (
+	familyValue  = 0x10
+	familyNode   = 0x11
+	familyStale  = 0x12
+	familyRoot   = 0x13
+	familyOldest = 0x14
+)
+
+// Bounds of keys and values, those of the proof format.
+const (
+	maxKeyBytes   = proof.MaxStateKey
+	maxValueBytes = proof.MaxStateValue
+)
+
+// ErrPruned marks a height that is no longer, or not yet, there to read.
+var ErrPruned = errors.New("state: height is not kept")
+
+// ErrCorrupt marks data at rest that contradict themselves.
+var ErrCorrupt = errors.New("state: data at rest are corrupt")
+
+func corrupt(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", ErrCorrupt, fmt.Sprintf(format, args...))
+}
+
+// appendEscaped appends a key so that pebble's byte order is the order of keys
+// and no escaped key is a prefix of another: 0x00 becomes 0x00 0xff, and 0x00
+// 0x01 ends it.
+func appendEscaped(dst, key []byte) []byte {
+	for _, c := range key {
+		if dst = append(dst, c); c == 0 {
+			dst = append(dst, 0xff)
+		}
+	}
+	return append(dst, 0, 1)
+}
+
+// appendEscapedPrefix is appendEscaped without the end: every key that starts
+// with prefix starts with this.
+func appendEscapedPrefix(dst, prefix []byte) []byte {
+	dst = appendEscaped(dst, prefix)
+	return dst[:len(dst)-2]
+}
+
+// cutEscaped undoes appendEscaped at the front of b.
+func cutEscaped(b []byte) (key, rest []byte, ok bool) {
+	for i := 0; i+1 < len(b); i++ {
+		if b[i] != 0 {
+			key = append(key, b[i])
+			continue
+		}
+		switch b[i+1] {
+		case 1:
+			return key, b[i+2:], true
+		case 0xff:
+			key = append(key, 0)
+			i++
+		default:
+			return nil, nil, false
+		}
+	}
+	return nil, nil, false
+}
+
+func valuePrefix(key []byte) []byte {
+	return appendEscaped(append(make([]byte, 0, len(key)+12), familyValue), key)
+}
+
+func valueKey(key []byte, height uint64) []byte {
+	return binary.BigEndian.AppendUint64(valuePrefix(key), ^height)
+}
+
+// nodeKey names a node by the height that wrote it and its path of nibbles.
+func nodeKey(height uint64, path []byte) []byte {
+	k := make([]byte, 0, 10+len(path))
+	k = binary.BigEndian.AppendUint64(append(k, familyNode), height)
+	return append(append(k, byte(len(path))), path...)
+}
+
+func staleKey(height uint64, key []byte) []byte {
+	k := make([]byte, 0, 9+len(key))
+	return append(binary.BigEndian.AppendUint64(append(k, familyStale), height), key...)
+}
+
+func rootKey(height uint64) []byte {
+	return binary.BigEndian.AppendUint64([]byte{familyRoot}, height)
+}
+
+// upper is the smallest key above every key with this prefix; nil if none.
+func upper(prefix []byte) []byte {
+	for i := len(prefix) - 1; i >= 0; i-- {
+		if prefix[i] != 0xff {
+			end := append([]byte(nil), prefix[:i+1]...)
+			end[i]++
+			return end
+		}
+	}
+	return nil
+}

@@ -1,0 +1,263 @@
+package state
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"runtime"
+	"slices"
+	"sync"
+
+	"github.com/cairn-ledger/cairn/client/proof"
+	"github.com/cairn-ledger/cairn/client/protocol"
+)
+
+// change is one key's change in a block.
+type change struct {
+	key, value []byte // value nil: delete
+	keyHash    protocol.Hash
+	leaf       *proof.StateLeaf // of a set
+
+	// Filled by the update:
+	effective bool   // the tree differs for it
+	had       bool   // a value was there
+	since     uint64 // height of that value
+	keep      *kid   // not a change: a leaf that moves to another place
+}
+
+// written is a node an update made.
+type written struct {
+	path []byte
+	node *node
+}
+
+// updater applies a block's changes to one subtree. Each goroutine has its own.
+type updater struct {
+	tree   *Tree
+	height uint64
+	path   []byte
+	made   []written
+	stale  [][]byte // keys of replaced nodes
+}
+
+// newChanges hashes and sorts what a block changed.
+func newChanges(changed map[string][]byte) []*change {
+	changes := make([]*change, 0, len(changed))
+	for key, value := range changed { // sorted below
+		changes = append(changes, &change{key: []byte(key), value: value})
+	}
+	inParallel(len(changes), func(i int) {
+		c := changes[i]
+		c.keyHash = sha256.Sum256(c.key)
+		if c.value != nil {
+			leaf := proof.StateLeaf{KeyHash: c.keyHash, ValueHash: sha256.Sum256(c.value)}
+			c.leaf = &leaf
+		}
+	})
+	slices.SortFunc(changes, func(a, b *change) int { return bytes.Compare(a.keyHash[:], b.keyHash[:]) })
+	return changes
+}
+
+// inParallel calls f for 0..n-1, in any order; f writes its result by index.
+func inParallel(n int, f func(i int)) {
+	workers := min(runtime.GOMAXPROCS(0), n/64+1)
+	if workers <= 1 {
+		for i := range n {
+			f(i)
+		}
+		return
+	}
+	var group sync.WaitGroup
+	for w := range workers {
+		group.Go(func() {
+			for i := w; i < n; i += workers {
+				f(i)
+			}
+		})
+	}
+	group.Wait()
+}
+
+// parallelFrom is the number of changes below which one goroutine is faster.
+const parallelFrom = 256
+
+// update answers the tree after the changes. Results do not depend on how many
+// goroutines work: each owns whole subtrees below the root.
+func (t *Tree) update(root kid, height uint64, changes []*change) (kid, []updater, error) {
+	if !root.inner || len(changes) < parallelFrom {
+		u := updater{tree: t, height: height}
+		out, err := u.subtree(root, 0, changes)
+		return out, []updater{u}, err
+	}
+	u := updater{tree: t, height: height}
+	top, err := u.load(&root)
+	if err != nil {
+		return kid{}, nil, err
+	}
+	updaters, errs, next := make([]updater, 16), make([]error, 16), &node{}
+	inParallelGroups(func(i int) {
+		updaters[i] = updater{tree: t, height: height, path: append(make([]byte, 0, 16), byte(i))}
+		next.kids[i], errs[i] = updaters[i].subtree(top.kids[i], 1, group(changes, 0, i))
+	})
+	for _, err := range errs {
+		if err != nil {
+			return kid{}, nil, err
+		}
+	}
+	out := u.close(root, top, next)
+	return out, append(updaters, u), nil
+}
+
+// inParallelGroups calls f for each of the sixteen subtrees of the root.
+func inParallelGroups(f func(i int)) {
+	work := make(chan int, 16)
+	for i := range 16 {
+		work <- i
+	}
+	close(work)
+	var group sync.WaitGroup
+	for range min(16, runtime.GOMAXPROCS(0)) {
+		group.Go(func() {
+			for i := range work {
+				f(i)
+			}
+		})
+	}
+	group.Wait()
+}
+
+// group cuts out the changes whose nibble at depth is i; changes are sorted
+// and share the nibbles before.
+func group(changes []*change, depth, i int) []*change {
+	from, _ := slices.BinarySearchFunc(changes, i, func(c *change, i int) int { return nibble(&c.keyHash, depth) - i })
+	to, _ := slices.BinarySearchFunc(changes, i+1, func(c *change, i int) int { return nibble(&c.keyHash, depth) - i })
+	return changes[from:to]
+}
+
+// subtree applies changes to a subtree whose nodes begin at depth nibbles.
+func (u *updater) subtree(k kid, depth int, changes []*change) (kid, error) {
+	switch {
+	case len(changes) == 0:
+		return k, nil
+	case k.inner:
+		return u.inner(k, depth, changes)
+	}
+	if k.leaf != nil {
+		changes = u.displace(k, changes)
+	}
+	return u.build(depth, changes)
+}
+
+// displace makes the leaf of a subtree one of the changes to it: replaced
+// by the change of the same key, or kept beside the others.
+func (u *updater) displace(k kid, changes []*change) []*change {
+	at, same := slices.BinarySearchFunc(changes, k.leaf.KeyHash, func(c *change, h protocol.Hash) int { return bytes.Compare(c.keyHash[:], h[:]) })
+	if same {
+		c := changes[at]
+		c.had, c.since = true, k.height
+		if c.leaf == nil || c.leaf.ValueHash != k.leaf.ValueHash {
+			return changes
+		}
+		// The same value again: the leaf stays as it was.
+		unchanged := slices.Clone(changes)
+		unchanged[at] = &change{keyHash: c.keyHash, keep: &k}
+		return unchanged
+	}
+	return slices.Insert(slices.Clone(changes), at, &change{keyHash: k.leaf.KeyHash, keep: &k})
+}
+
+// build makes a subtree of changes alone.
+func (u *updater) build(depth int, changes []*change) (kid, error) {
+	live := changes[:0:0]
+	for _, c := range changes {
+		if c.keep == nil {
+			c.effective = c.leaf != nil || c.had
+		}
+		if c.leaf != nil || c.keep != nil {
+			live = append(live, c)
+		}
+	}
+	switch {
+	case len(live) == 0:
+		return kid{}, nil
+	case len(live) == 1 && live[0].keep != nil:
+		return *live[0].keep, nil
+	case len(live) == 1:
+		return kid{leaf: live[0].leaf, hash: live[0].leaf.Hash(), height: u.height}, nil
+	}
+	next := &node{}
+	for i := range next.kids {
+		part := group(live, depth, i)
+		if len(part) == 0 {
+			continue
+		}
+		u.path = append(u.path, byte(i))
+		var err error
+		next.kids[i], err = u.build(depth+1, part)
+		u.path = u.path[:len(u.path)-1]
+		if err != nil {
+			return kid{}, err
+		}
+	}
+	return u.seal(next), nil
+}
+
+// inner applies changes to a node.
+func (u *updater) inner(k kid, depth int, changes []*change) (kid, error) {
+	old, err := u.load(&k)
+	if err != nil {
+		return kid{}, err
+	}
+	next := &node{}
+	for i := range next.kids {
+		u.path = append(u.path, byte(i))
+		next.kids[i], err = u.subtree(old.kids[i], depth+1, group(changes, depth, i))
+		u.path = u.path[:len(u.path)-1]
+		if err != nil {
+			return kid{}, err
+		}
+	}
+	return u.close(k, old, next), nil
+}
+
+// close turns the new kids of a node into its subtree: the same node if none
+// changed, the leaf that is left, or a new node that replaces the old.
+func (u *updater) close(k kid, old, next *node) kid {
+	same := true
+	for i := range next.kids {
+		a, b := &old.kids[i], &next.kids[i]
+		same = same && a.hash == b.hash && a.height == b.height && a.inner == b.inner
+	}
+	if same {
+		return k
+	}
+	if k.height != u.height { // one written at this height is overwritten
+		u.stale = append(u.stale, nodeKey(k.height, u.path))
+	}
+	count, single := next.shape()
+	if count == 0 {
+		return kid{}
+	}
+	if count == 1 && !single.inner {
+		return *single
+	}
+	return u.seal(next)
+}
+
+// seal hashes a new node and lists it to be written.
+func (u *updater) seal(n *node) kid {
+	u.made = append(u.made, written{slices.Clone(u.path), n})
+	return kid{inner: true, height: u.height, node: n, hash: n.hash(0, 16)}
+}
+
+// load answers the node of a kid, reading it once.
+func (u *updater) load(k *kid) (*node, error) {
+	if k.node != nil {
+		return k.node, nil
+	}
+	n, err := readNode(u.tree.db, k, u.path)
+	if err != nil {
+		return nil, err
+	}
+	k.node = n
+	return n, nil
+}
