@@ -13,6 +13,8 @@ func (w *JSON) Bytes() []byte { return w.buf }
 
 // comma sets one unless the value is the first of its object or array or
 // follows its key. A string's last byte is a quote, so no value is mistaken.
+//
+//go:noinline
 func (w *JSON) comma() {
 	if w.buf == nil {
 		w.buf = make([]byte, 0, 256)
@@ -30,34 +32,32 @@ func (w *JSON) comma() {
 func (w *JSON) Object() *JSON { return w.raw("{") }
 
 // EndObject closes the object.
-func (w *JSON) EndObject() *JSON {
-	w.buf = append(w.buf, '}')
-	return w
-}
+func (w *JSON) EndObject() *JSON { return w.put("}") }
 
 // Array opens an array; EndArray closes it.
 func (w *JSON) Array() *JSON { return w.raw("[") }
 
 // EndArray closes the array.
-func (w *JSON) EndArray() *JSON {
-	w.buf = append(w.buf, ']')
-	return w
-}
+func (w *JSON) EndArray() *JSON { return w.put("]") }
 
 // Key names the member whose value comes next. The name is written as it is:
 // it has no quotes, backslashes or control characters.
 func (w *JSON) Key(name string) *JSON {
-	w.comma()
-	w.buf = append(w.buf, '"')
-	w.buf = append(w.buf, name...)
-	w.buf = append(w.buf, '"', ':')
-	return w
+	return w.raw("\"").put(name).put("\":")
 }
 
 // raw writes a value that is JSON already.
 func (w *JSON) raw(value string) *JSON {
 	w.comma()
-	w.buf = append(w.buf, value...)
+	return w.put(value)
+}
+
+// put writes text as it is. It stays a function of its own, as do comma and
+// AppendUint, because a copy at every call would double a contract's code.
+//
+//go:noinline
+func (w *JSON) put(text string) *JSON {
+	w.buf = append(w.buf, text...)
 	return w
 }
 
@@ -66,18 +66,21 @@ func (w *JSON) raw(value string) *JSON {
 func (w *JSON) Text(s []byte) *JSON {
 	const hex = "0123456789abcdef"
 	w.comma()
-	w.buf = append(w.buf, '"')
-	for _, c := range s {
-		switch {
-		case c == '"' || c == '\\':
-			w.buf = append(w.buf, '\\', c)
-		case c < 0x20:
-			w.buf = append(w.buf, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
-		default:
-			w.buf = append(w.buf, c)
+	b := append(w.buf, '"')
+	plain := 0 // start of what is not yet written
+	for i, c := range s {
+		if c >= 0x20 && c != '"' && c != '\\' {
+			continue
 		}
+		b = append(append(b, s[plain:i]...), '\\')
+		if c < 0x20 {
+			b = append(b, 'u', '0', '0', hex[c>>4])
+			c = hex[c&15]
+		}
+		b = append(b, c)
+		plain = i + 1
 	}
-	w.buf = append(w.buf, '"')
+	w.buf = append(append(b, s[plain:]...), '"')
 	return w
 }
 
@@ -111,6 +114,8 @@ func (w *JSON) Bool(v bool) *JSON {
 func (w *JSON) Null() *JSON { return w.raw("null") }
 
 // AppendUint appends a number in decimal.
+//
+//go:noinline
 func AppendUint(dst []byte, v uint64) []byte {
 	var digits [20]byte
 	i := len(digits)

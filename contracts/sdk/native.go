@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"sync"
@@ -31,6 +32,10 @@ type Host struct {
 	State   map[string][]byte
 	Emitted []Emission // by the deliveries that succeeded, in order
 	Logged  []string   // by every delivery
+
+	// Transcript, when set, gets every delivery with its outcome as text, in a
+	// form that the built contract can be held against.
+	Transcript io.Writer
 
 	// Verify answers the SDK's Verify, which has no native form of its own:
 	// this package imports no cryptography. A handler that asks without it panics.
@@ -110,7 +115,7 @@ var (
 
 // Init delivers the deployment's arguments.
 func (h *Host) Init(args *Args) error {
-	_, err := h.run(h.request(args), false, func(size uint32) { runInit(size) })
+	_, err := h.Deliver(EntryInit, 0, h.request(args))
 	return err
 }
 
@@ -118,19 +123,18 @@ func (h *Host) Init(args *Args) error {
 // concern the block are the host's.
 func (h *Host) Event(handler int, header abi.EventHeader, args *Args) error {
 	header.Height, header.TimeMs = h.Height, h.TimeMs
-	record := append(abi.AppendEventHeader(nil, &header), args.bytes()...)
-	_, err := h.run(record, false, func(size uint32) { runEvent(uint32(handler), size) })
+	_, err := h.Deliver(EntryEvent, handler, append(abi.AppendEventHeader(nil, &header), args.bytes()...))
 	return err
 }
 
 // Call delivers a method call and answers what the contract replied.
 func (h *Host) Call(handler int, args *Args) ([]byte, error) {
-	return h.run(h.request(args), false, func(size uint32) { runCall(uint32(handler), size) })
+	return h.Deliver(EntryCall, handler, h.request(args))
 }
 
 // Query asks and answers what the contract replied.
 func (h *Host) Query(handler int, args *Args) ([]byte, error) {
-	return h.run(h.request(args), true, func(size uint32) { runQuery(uint32(handler), size) })
+	return h.Deliver(EntryQuery, handler, h.request(args))
 }
 
 func (h *Host) request(args *Args) []byte {
@@ -138,8 +142,40 @@ func (h *Host) request(args *Args) []byte {
 	return append(abi.AppendCallHeader(nil, &header), args.bytes()...)
 }
 
-// run executes one delivery: entirely, or with no effect and a *Failure.
-// Panics of the handler that are not the SDK's pass through.
+// Entry is one of a contract's entry points.
+type Entry int
+
+// The entry points of package abi.
+const (
+	EntryInit Entry = iota
+	EntryEvent
+	EntryCall
+	EntryQuery
+)
+
+// Deliver runs an entry point on a whole input record, as the machine would
+// write it. It happens entirely, or has no effect and a *Failure. Panics of
+// the handler itself pass through.
+func (h *Host) Deliver(entry Entry, handler int, record []byte) (output []byte, err error) {
+	before := len(h.Emitted)
+	output, err = h.run(record, entry == EntryQuery, func(size uint32) {
+		switch entry {
+		case EntryInit:
+			runInit(size)
+		case EntryEvent:
+			runEvent(uint32(handler), size)
+		case EntryCall:
+			runCall(uint32(handler), size)
+		case EntryQuery:
+			runQuery(uint32(handler), size)
+		}
+	})
+	if h.Transcript != nil {
+		transcribe(h.Transcript, entry, handler, record, h.Emitted[before:], output, err)
+	}
+	return output, err
+}
+
 func (h *Host) run(input []byte, readOnly bool, enter func(size uint32)) (output []byte, err error) {
 	running.Lock()
 	defer running.Unlock()
@@ -151,11 +187,11 @@ func (h *Host) run(input []byte, readOnly bool, enter func(size uint32)) (output
 	defer func() {
 		current = nil
 		if p := recover(); p != nil {
+			d.rollBack()
 			failure, ok := p.(*Failure)
 			if !ok {
 				panic(p)
 			}
-			d.rollBack()
 			output, err = nil, failure
 		}
 	}()
@@ -211,7 +247,11 @@ func hostStateDelete(key []byte) {
 }
 
 func hostStateScan(prefix, after []byte, count uint32, dst []byte) int32 {
-	limit("a scan's pairs", int(count), 1, abi.MaxScanPairs)
+	limit("a scan's prefix", len(prefix), 0, abi.MaxKeyBytes)
+	limit("a scan's start", len(after), 0, abi.MaxKeyBytes)
+	if count == 0 || count > abi.MaxScanPairs {
+		misuse("a scan of %d pairs, allowed are 1 to %d", count, abi.MaxScanPairs)
+	}
 	page := dst[:0]
 	for _, key := range slices.Sorted(maps.Keys(current.host.State)) {
 		if count == 0 || len(prefix) > len(key) || key[:len(prefix)] != string(prefix) {
@@ -238,7 +278,7 @@ func hostEmit(eventType string, subject, data []byte) {
 	writable("emit")
 	limit("an emitted type", len(eventType), 1, abi.MaxEmitAttribute)
 	limit("an emitted subject", len(subject), 0, abi.MaxEmitAttribute)
-	limit("emitted data", len(data), 0, abi.MaxEmitData)
+	limit("emitted data", len(data), 1, abi.MaxEmitData)
 	if len(current.emitted) == abi.MaxEmissions {
 		misuse("more than %d events emitted", abi.MaxEmissions)
 	}

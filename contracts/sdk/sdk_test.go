@@ -22,7 +22,7 @@ func init() {
 	OnEvent("test.misdeed.v1", func(e *Event) {
 		visits.Add(1)
 		Delete([]byte("start"))
-		Emit("test.seen.v1", nil, nil)
+		Emit("test.seen.v1", nil, []byte("{}"))
 		switch deed := e.Text(); deed {
 		case "abort":
 			Abort(42, "told to")
@@ -32,9 +32,13 @@ func init() {
 			Set(make([]byte, abi.MaxKeyBytes+1), nil)
 		case "empty key":
 			Get(nil)
+		case "emit nothing":
+			Emit("x", nil, nil)
+		case "scan all":
+			Scan(nil, nil, abi.MaxScanPairs+1)
 		case "emit much":
 			for range abi.MaxEmissions {
-				Emit("x", nil, nil)
+				Emit("x", nil, []byte("0"))
 			}
 		case "wrong number":
 			Set([]byte("n"), []byte("1"))
@@ -90,6 +94,8 @@ func TestFailuresUndo(t *testing.T) {
 		{"read on", CodeRecord, "manifest"},
 		{"long key", 0, "257 bytes"},
 		{"empty key", 0, "0 bytes"},
+		{"emit nothing", 0, "1 to"},
+		{"scan all", 0, "1 to 256"},
 		{"emit much", 0, "more than"},
 		{"wrong number", CodeState, "8 bytes"},
 	} {

@@ -1,0 +1,96 @@
+// Parking is a contract that prices parking by demand, as San Francisco's
+// SFpark did: readings of how full a lot is come in, and once a week each
+// lot's price for the morning, midday and afternoon moves one step of a
+// ladder. README.md has the rule; every evaluation is an event on the ledger
+// whose cause is the reading or message that closed the week.
+package main
+
+import (
+	"github.com/cairn-ledger/cairn/contracts/sdk"
+)
+
+// Codes of refused deliveries. README.md explains each.
+const (
+	codeLateReading   = 1 // LATE_READING
+	codeBadCapacity   = 2 // BAD_CAPACITY
+	codeBadLot        = 3 // BAD_LOT
+	codeBadParameters = 4 // BAD_PARAMETERS
+	codeFutureReading = 5 // FUTURE_READING
+	codeWeekFull      = 6 // WEEK_FULL
+	codeNotFound      = 7 // NOT_FOUND
+	codeBadState      = 8 // BAD_STATE
+)
+
+// Bounds of a reading.
+const (
+	maxCapacity = 1_000_000 // spaces of one lot
+	maxLotBytes = 64        // of a lot's name
+)
+
+// everyLot is the subject of a close message that means all lots.
+const everyLot = "*"
+
+// Handlers, in the order of manifest.json.
+func init() {
+	sdk.OnInit(configure)
+	sdk.OnEvent("parking.occupancy.v1", reading)
+	sdk.OnEvent("parking.week.close.v1", closeWeek)
+	sdk.OnQuery("price", queryPrice)
+	sdk.OnQuery("prices", queryPrices)
+	sdk.OnQuery("evaluations", queryEvaluations)
+}
+
+func main() {}
+
+// reading takes one observation of a lot. In the middle of a week it costs
+// one state read and one write.
+func reading(e *sdk.Event) {
+	occupied, capacity := e.Int(), e.Uint()
+	if len(e.Subject) == 0 || len(e.Subject) > maxLotBytes || string(e.Subject) == everyLot {
+		sdk.Abort(codeBadLot, "BAD_LOT: the subject names the lot, 1 to 64 bytes and not *")
+	}
+	if capacity == 0 || capacity > maxCapacity {
+		sdk.Abort(codeBadCapacity, "BAD_CAPACITY: a lot has 1 to 1000000 spaces")
+	}
+	at := e.TimeNs()
+	sec := sdk.Seconds(at)
+	week := int32(sdk.Week(sec))
+	band := byte('A' + sdk.BandOfDay(sec, 12, 15))
+
+	b := load(e.Subject, band)
+	if b.known && at == b.lastNs {
+		return // the reading before this one, once more
+	}
+	if b.known && week < b.week || b.closed && week <= b.closedWeek {
+		sdk.Abort(codeLateReading, "LATE_READING: the week of this reading is closed")
+	}
+	if !b.open || week > b.week {
+		p := parameters()
+		p.checkAhead(e, sec)
+		b.turn(&p, week)
+	}
+	b.add(occupied, int64(capacity))
+	b.lastNs = at
+	b.save()
+}
+
+// closeWeek evaluates the open weeks of one lot, or of all.
+func closeWeek(e *sdk.Event) {
+	p := parameters()
+	if string(e.Subject) != everyLot {
+		for band := byte('A'); band <= 'C'; band++ {
+			if b := load(e.Subject, band); b.open {
+				b.evaluate(&p)
+				b.save()
+			}
+		}
+		return
+	}
+	lotBands.Each(nil, func(key, value []byte) bool {
+		if b := decode(key, value); b.open {
+			b.evaluate(&p)
+			b.save()
+		}
+		return true
+	})
+}
