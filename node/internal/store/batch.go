@@ -42,6 +42,9 @@ func (s *Store) Begin(height uint64, timeMs int64) *Batch {
 	return &Batch{store: s, base: base, head: head, overlay: s.tree.Overlay(), log: s.log.Append(), side: make(map[string][]byte)}
 }
 
+// Committed is the store without the block's changes.
+func (b *Batch) Committed() *Store { return b.store }
+
 // State is the authenticated state with the block's changes.
 func (b *Batch) State() *state.Overlay { return b.overlay }
 

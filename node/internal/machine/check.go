@@ -1,0 +1,216 @@
+package machine
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"runtime"
+	"slices"
+	"sync"
+
+	"github.com/cairn-ledger/cairn/client/protocol"
+	"github.com/cairn-ledger/cairn/node/internal/membership"
+	"github.com/cairn-ledger/cairn/node/internal/store"
+)
+
+// checked is a transaction whose form and signature hold, with the hashes
+// execution needs. It is a pure function of the bytes, so it is worked out
+// once, on any goroutine, and remembered between CheckTx, ProcessProposal and
+// FinalizeBlock.
+type checked struct {
+	*protocol.Tx
+	sender protocol.Address
+	stream protocol.StreamID // of a batch
+	events []preparedEvent   // of a batch
+	bytes  int
+}
+
+// preparedEvent is what the log needs of one event.
+type preparedEvent struct {
+	commitment protocol.Hash
+	typeHash   protocol.TypeHash
+	source     protocol.SourceKey
+}
+
+// check decodes and verifies a transaction and prepares its hashes.
+func (m *Machine) check(raw []byte) (*checked, error) {
+	id := sha256.Sum256(raw)
+	if c := m.seen.get(id); c != nil {
+		return c, nil
+	}
+	tx, err := protocol.DecodeTx(m.chainID, raw)
+	if err != nil {
+		return nil, err
+	}
+	if err := tx.VerifySignature(); err != nil {
+		return nil, err
+	}
+	c := &checked{Tx: tx, sender: tx.Sender(), bytes: len(raw)}
+	if batch, ok := tx.Body.(*protocol.Batch); ok {
+		c.stream = protocol.NewStreamID(c.sender, batch.Stream)
+		c.bytes += batch.RawBytes
+		if c.events, err = prepare(batch); err != nil {
+			return nil, err
+		}
+	}
+	m.seen.put(id, c)
+	return c, nil
+}
+
+func prepare(batch *protocol.Batch) ([]preparedEvent, error) {
+	events := make([]preparedEvent, len(batch.Records))
+	var view protocol.RecordView
+	for i, record := range batch.Records {
+		if err := view.Parse(record); err != nil {
+			return nil, err
+		}
+		events[i] = preparedEvent{
+			commitment: protocol.Commitment(batch.Blind(i), record),
+			typeHash:   protocol.NewTypeHash(string(view.Type)),
+			source:     protocol.NewSourceKey(string(view.Source), string(view.ID)),
+		}
+	}
+	return events, nil
+}
+
+// checkAll checks a block's transactions in parallel; results and refusals
+// are placed by index.
+func (m *Machine) checkAll(txs [][]byte) ([]*checked, []error) {
+	out, errs := make([]*checked, len(txs)), make([]error, len(txs))
+	next := make(chan int, len(txs))
+	for i := range txs {
+		next <- i
+	}
+	close(next)
+	var group sync.WaitGroup
+	for range min(len(txs), runtime.GOMAXPROCS(0)) {
+		group.Go(func() {
+			for i := range next {
+				out[i], errs[i] = m.check(txs[i])
+			}
+		})
+	}
+	group.Wait()
+	return out, errs
+}
+
+// CheckTx decides whether a transaction may wait for a block, judged by the
+// committed state. The error is a refusal, or a fault of this node.
+func (m *Machine) CheckTx(state State, head store.Head, raw []byte) error {
+	c, err := m.check(raw)
+	if err != nil {
+		return err
+	}
+	params, err := m.params(head.Params)
+	if err != nil {
+		return err
+	}
+	if err := checkExpiry(c.Tx, head.Height+1, params.MaxExpiryBlocks); err != nil {
+		return err
+	}
+	return membership.Require(state, c.sender, roleFor(c.Body))
+}
+
+// Valid says whether a proposal may hold the transaction: its form and its
+// signature, nothing that depends on state. It is pure.
+func (m *Machine) Valid(txs [][]byte) error {
+	_, errs := m.checkAll(txs)
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func roleFor(body protocol.Body) membership.Role {
+	if body.Kind() == protocol.TxBatch {
+		return membership.Producer
+	}
+	return membership.Author
+}
+
+func checkExpiry(tx *protocol.Tx, height, maxAhead uint64) error {
+	switch {
+	case tx.Expiry < height:
+		return protocol.Refuse(protocol.CodeExpired, "transaction expired at height %d, the next block is %d", tx.Expiry, height)
+	case tx.Expiry-height > maxAhead:
+		return protocol.Refuse(protocol.CodeExpiryTooFar, "transaction expires at height %d, at most %d are allowed at this head", tx.Expiry, height+maxAhead)
+	}
+	return nil
+}
+
+// framing bounds what a block's encoding adds to a transaction: field tag and length.
+const framing = 6
+
+// Order puts the transactions of a proposal in the order a block should have
+// them: as they came, but batches of one stream by sequence, since gossip may
+// have swapped them. What is no valid transaction is left out, and what
+// would exceed maxBytes waits.
+func (m *Machine) Order(txs [][]byte, maxBytes int64) [][]byte {
+	all, _ := m.checkAll(txs)
+	type item struct {
+		raw   []byte
+		place int    // of the stream's first transaction in this proposal
+		first uint64 // sequence
+	}
+	places := make(map[protocol.StreamID]int)
+	items := make([]item, 0, len(txs))
+	for i, c := range all {
+		if c == nil {
+			continue
+		}
+		it := item{raw: txs[i], place: i}
+		if batch, ok := c.Body.(*protocol.Batch); ok {
+			it.first = batch.First
+			if place, met := places[c.stream]; met {
+				it.place = place
+			} else {
+				places[c.stream] = i
+			}
+		}
+		items = append(items, it)
+	}
+	slices.SortStableFunc(items, func(a, b item) int {
+		return cmp.Or(cmp.Compare(a.place, b.place), cmp.Compare(a.first, b.first))
+	})
+	out := make([][]byte, 0, len(items))
+	for _, it := range items {
+		if maxBytes -= int64(len(it.raw)) + framing; maxBytes < 0 {
+			break
+		}
+		out = append(out, it.raw)
+	}
+	return out
+}
+
+// cache remembers checked transactions, at most limit bytes of them, in two
+// generations: when the young one is full it becomes the old one.
+type cache struct {
+	mu         sync.Mutex
+	young, old map[[32]byte]*checked // guarded by mu
+	bytes      int                   // of young; guarded by mu
+	limit      int
+}
+
+func newCache(limit int) *cache {
+	return &cache{young: map[[32]byte]*checked{}, limit: limit}
+}
+
+func (c *cache) get(id [32]byte) *checked {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if found := c.young[id]; found != nil {
+		return found
+	}
+	return c.old[id]
+}
+
+func (c *cache) put(id [32]byte, tx *checked) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.bytes+tx.bytes > c.limit/2 {
+		c.young, c.old, c.bytes = map[[32]byte]*checked{}, c.young, 0
+	}
+	c.young[id] = tx
+	c.bytes += tx.bytes
+}

@@ -1,0 +1,256 @@
+package machine
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+
+	"github.com/cairn-ledger/cairn/client/protocol"
+	"github.com/cairn-ledger/cairn/contracts/abi"
+	"github.com/cairn-ledger/cairn/node/internal/vm"
+	"github.com/cairn-ledger/cairn/node/internal/vm/projection"
+)
+
+// Contract is a deployed contract.
+type Contract struct {
+	Address      protocol.Address
+	Author       protocol.Address
+	CodeHash     protocol.Hash
+	ManifestHash protocol.Hash
+	Since        uint64 // log index of the deployment; deliveries begin after it
+	Manifest     *abi.Manifest
+
+	rules *contractRules
+}
+
+// contractRules is what the machine keeps of a manifest: a pure function of
+// its bytes, shared by every block.
+type contractRules struct {
+	manifest *abi.Manifest
+	handlers map[protocol.TypeHash]uint32 // subscribed event type -> handler
+	events   []*projection.Plan           // by handler
+	init     *projection.Plan
+	calls    []*projection.Plan // by handler
+	queries  []*projection.Plan // by handler
+}
+
+func newRules(manifest *abi.Manifest) *contractRules {
+	r := &contractRules{
+		manifest: manifest, handlers: make(map[protocol.TypeHash]uint32, len(manifest.Events)),
+		init: projection.Arguments(manifest.Init),
+	}
+	for i := range manifest.Events {
+		r.handlers[protocol.NewTypeHash(manifest.Events[i].Type)] = uint32(i)
+		r.events = append(r.events, projection.Events(manifest.Events[i].Fields))
+	}
+	for i := range manifest.Calls {
+		r.calls = append(r.calls, projection.Arguments(manifest.Calls[i].Fields))
+	}
+	for i := range manifest.Queries {
+		r.queries = append(r.queries, projection.Arguments(manifest.Queries[i].Fields))
+	}
+	return r
+}
+
+const contractRecordBytes = 20 + 32 + 32 + 8
+
+func (c *Contract) record() []byte {
+	out := make([]byte, 0, contractRecordBytes)
+	out = append(out, c.Author[:]...)
+	out = append(out, c.CodeHash[:]...)
+	out = append(out, c.ManifestHash[:]...)
+	return binary.BigEndian.AppendUint64(out, c.Since)
+}
+
+// maxContracts bounds how many contracts a ledger holds: every block looks at
+// all of them.
+const maxContracts = 1_000
+
+// Contracts lists the deployed contracts in address order.
+func (m *Machine) Contracts(state State) ([]*Contract, error) {
+	records, err := state.Scan([]byte{prefixContract}, nil, maxContracts+1)
+	if err != nil {
+		return nil, err
+	}
+	contracts := make([]*Contract, 0, len(records))
+	for _, kv := range records {
+		if len(kv.Key) != 1+20 || len(kv.Value) != contractRecordBytes {
+			return nil, fmt.Errorf("contract record %x is damaged", kv.Key)
+		}
+		c, err := m.contract(state, protocol.Address(kv.Key[1:]), kv.Value)
+		if err != nil {
+			return nil, err
+		}
+		contracts = append(contracts, c)
+	}
+	return contracts, nil
+}
+
+// Contract finds one contract by address; a refusal says there is none.
+func (m *Machine) Contract(state State, address protocol.Address) (*Contract, error) {
+	value, ok, err := state.Get(key(prefixContract, address[:]))
+	if err != nil {
+		return nil, err
+	}
+	if !ok {
+		return nil, protocol.Refuse(protocol.CodeContractUnknown, "no contract has the address %s", address)
+	}
+	if len(value) != contractRecordBytes {
+		return nil, fmt.Errorf("contract record of %s is damaged", address)
+	}
+	return m.contract(state, address, value)
+}
+
+// ContractNamed finds one contract by name; a refusal says there is none.
+func (m *Machine) ContractNamed(state State, name string) (*Contract, error) {
+	value, ok, err := state.Get(key(prefixName, []byte(name)))
+	if err != nil {
+		return nil, err
+	}
+	if !ok || len(value) != 20 {
+		return nil, protocol.Refuse(protocol.CodeContractUnknown, "no contract is named %q", name)
+	}
+	return m.Contract(state, protocol.Address(value))
+}
+
+func (m *Machine) contract(state State, address protocol.Address, record []byte) (*Contract, error) {
+	c := &Contract{
+		Address: address, Author: protocol.Address(record), CodeHash: protocol.Hash(record[20:]),
+		ManifestHash: protocol.Hash(record[52:]), Since: binary.BigEndian.Uint64(record[84:]),
+	}
+	var err error
+	if c.rules, err = m.rules(state, c); err != nil {
+		return nil, err
+	}
+	c.Manifest = c.rules.manifest
+	return c, nil
+}
+
+func (m *Machine) rules(state State, c *Contract) (*contractRules, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if r := m.manifests[c.ManifestHash]; r != nil {
+		return r, nil
+	}
+	raw, ok, err := state.Get(key(prefixManifest, c.Address[:]))
+	if err != nil {
+		return nil, err
+	}
+	if !ok {
+		return nil, fmt.Errorf("manifest of contract %s is missing", c.Address)
+	}
+	manifest, err := abi.ParseManifest(raw)
+	if err != nil {
+		return nil, fmt.Errorf("manifest of contract %s at rest: %w", c.Address, err)
+	}
+	r := newRules(manifest)
+	m.manifests[c.ManifestHash] = r
+	return r, nil
+}
+
+// program answers a contract's compiled module.
+func (m *Machine) program(state State, c *Contract) (*vm.Program, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if p := m.programs[c.CodeHash]; p != nil {
+		return p, nil
+	}
+	code, ok, err := state.Get(key(prefixCode, c.CodeHash[:]))
+	if err != nil {
+		return nil, err
+	}
+	if !ok {
+		return nil, fmt.Errorf("module of contract %s is missing", c.Address)
+	}
+	p, err := m.engine.Load(code)
+	if err != nil {
+		return nil, fmt.Errorf("module of contract %s at rest: %w", c.Address, err)
+	}
+	m.programs[c.CodeHash] = p
+	return p, nil
+}
+
+// deploy stores a contract and runs its initialisation.
+func (x *execution) deploy(c *checked, d *protocol.Deploy, out *Outcome) error {
+	manifest, err := abi.ParseManifest(d.Manifest)
+	if err != nil {
+		return protocol.Refuse(protocol.CodeManifestInvalid, "%v", err)
+	}
+	if err := x.engine.Check(d.Code); err != nil {
+		return err
+	}
+	state := x.b.State()
+	if _, taken, err := state.Get(key(prefixName, []byte(manifest.Name))); err != nil || taken {
+		if err == nil {
+			err = protocol.Refuse(protocol.CodeContractExists, "a contract named %q exists", manifest.Name)
+		}
+		return err
+	}
+	contract := &Contract{
+		Address: protocol.ContractAddress(c.sender, manifest.Name), Author: c.sender, Since: x.b.LogSize(),
+		CodeHash: sha256.Sum256(d.Code), ManifestHash: sha256.Sum256(d.Manifest),
+	}
+	child := state.Child()
+	for _, kv := range [...]struct{ key, value []byte }{
+		{key(prefixName, []byte(manifest.Name)), contract.Address[:]},
+		{key(prefixCode, contract.CodeHash[:]), d.Code},
+		{key(prefixManifest, contract.Address[:]), d.Manifest},
+		{key(prefixContract, contract.Address[:]), contract.record()},
+	} {
+		if err := child.Set(kv.key, kv.value); err != nil {
+			child.Discard()
+			return err
+		}
+	}
+	contract.rules, err = x.rules(child, contract)
+	if err == nil {
+		err = x.checkExports(child, contract)
+	}
+	if err != nil {
+		child.Discard()
+		return err
+	}
+	act := protocol.ContractAct{
+		Kind: protocol.TxDeploy, Contract: contract.Address, Name: manifest.Name,
+		CodeHash: contract.CodeHash, ManifestHash: contract.ManifestHash, Args: d.Args, TxID: c.ID,
+	}
+	entry := vm.Entrypoint{Kind: vm.Init}
+	return x.act(c, contract, child, entry, contract.rules.init, act, out)
+}
+
+// checkExports compiles the module and holds its entry points to what the
+// manifest promises, before anything is kept.
+func (x *execution) checkExports(state State, contract *Contract) error {
+	program, err := x.program(state, contract)
+	if err != nil {
+		return err
+	}
+	m := contract.rules.manifest
+	for _, need := range [...]struct {
+		kind     vm.EntryKind
+		promised int
+		export   string
+	}{{vm.Event, len(m.Events), abi.ExportEvent}, {vm.Call, len(m.Calls), abi.ExportCall}, {vm.Query, len(m.Queries), abi.ExportQuery}} {
+		if need.promised > 0 && !program.Has(need.kind) {
+			return protocol.Refuse(protocol.CodeContractInvalid, "the manifest needs the export %s, which the module lacks", need.export)
+		}
+	}
+	return nil
+}
+
+// call runs a contract's method.
+func (x *execution) call(c *checked, call *protocol.Call, out *Outcome) error {
+	state := x.b.State()
+	contract, err := x.Contract(state, call.Contract)
+	if err != nil {
+		return err
+	}
+	manifest := contract.rules.manifest
+	handler, ok := manifest.Call(call.Method)
+	if !ok {
+		return protocol.Refuse(protocol.CodeMethodUnknown, "contract %s has no call %q", manifest.Name, call.Method)
+	}
+	act := protocol.ContractAct{Kind: protocol.TxCall, Contract: contract.Address, Name: call.Method, Args: call.Args, TxID: c.ID}
+	entry := vm.Entrypoint{Kind: vm.Call, Handler: handler}
+	return x.act(c, contract, state.Child(), entry, contract.rules.calls[handler], act, out)
+}

@@ -1,0 +1,210 @@
+package machine
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/cairn-ledger/cairn/client/protocol"
+	"github.com/cairn-ledger/cairn/genesis"
+	"github.com/cairn-ledger/cairn/node/internal/membership"
+	"github.com/cairn-ledger/cairn/node/internal/store"
+)
+
+// Block is what execution knows of a block.
+type Block struct {
+	Height uint64
+	TimeMs int64 // block time, Unix milliseconds
+	Txs    [][]byte
+}
+
+// Result is what a block did.
+type Result struct {
+	Outcomes  []Outcome // by transaction
+	Delivered int       // contract deliveries that committed
+	Dead      int       // contract deliveries given up
+	Gas       uint64    // used by deliveries
+}
+
+// Outcome is one transaction's: the part every node agrees on, and text for
+// this node's log.
+type Outcome struct {
+	protocol.Outcome
+	TxID protocol.Hash // zero where the transaction did not decode
+	Gas  uint64
+	Text string
+}
+
+// execution is one block in progress. Entries [base, LogSize) are of this
+// block and kept decoded in fresh, so that delivering them reads nothing.
+type execution struct {
+	*Machine
+	ctx    context.Context
+	b      *store.Batch
+	store  Lookup // what was committed before the block
+	block  Block
+	params genesis.Params
+
+	base   uint64       // log size before the block
+	fresh  []freshEntry // entry base+i
+	open   []byte       // ledger bundle in progress
+	first  uint64       // index of the open bundle's first entry
+	count  uint32       // entries in the open bundle
+	result Result
+
+	runs      map[protocol.StreamID][]run // appended by this block
+	input     []byte                      // scratch: the record of the delivery in progress
+	oldFirst  uint64                      // index of oldBundle's first entry
+	oldBundle []Payload                   // last bundle read from the store
+}
+
+// freshEntry is an entry with its payload.
+type freshEntry struct {
+	protocol.Entry
+	Payload
+}
+
+// Execute runs a block into b. It writes nothing else and may be called again
+// with another batch for another proposal. The error is a fault of this node
+// on which it must stop; a bad transaction is an outcome.
+func (m *Machine) Execute(b *store.Batch, block Block) (Result, error) {
+	params, err := m.params(b.Params())
+	if err != nil {
+		return Result{}, err
+	}
+	x := &execution{
+		Machine: m, ctx: context.Background(), b: b, store: b.Committed(), block: block, params: params,
+		base: b.LogSize(), runs: make(map[protocol.StreamID][]run),
+	}
+	all, refusals := m.checkAll(block.Txs)
+	for i, c := range all {
+		outcome, err := x.transaction(c, refusals[i])
+		if err != nil {
+			return Result{}, err
+		}
+		x.result.Outcomes = append(x.result.Outcomes, outcome)
+	}
+	if err := x.deliverAll(); err != nil {
+		return Result{}, err
+	}
+	x.flush()
+	if len(block.Txs) > 0 { // an empty block changes nothing
+		if err := x.forgetExpired(); err != nil {
+			return Result{}, err
+		}
+	}
+	return x.result, nil
+}
+
+// transaction executes one transaction and records its outcome.
+func (x *execution) transaction(c *checked, refusal error) (Outcome, error) {
+	var out Outcome
+	err := refusal
+	if c != nil {
+		out.TxID = c.ID
+		err = x.admit(c)
+		if err == nil {
+			switch body := c.Body.(type) {
+			case *protocol.Batch:
+				err = x.batch(c, body, &out)
+			case *protocol.Deploy:
+				err = x.deploy(c, body, &out)
+			case *protocol.Call:
+				err = x.call(c, body, &out)
+			}
+		}
+	}
+	if err != nil {
+		code, refused := protocol.CodeOf(err)
+		if !refused {
+			return out, fmt.Errorf("machine: height %d: %w", x.block.Height, err)
+		}
+		out.Code, out.Text = code, err.Error()
+	}
+	if c != nil && out.Code != protocol.CodeReplayed {
+		x.record(&out)
+	}
+	return out, nil
+}
+
+// admit refuses what has expired, lacks its role or was executed before.
+func (x *execution) admit(c *checked) error {
+	if err := checkExpiry(c.Tx, x.block.Height, x.params.MaxExpiryBlocks); err != nil {
+		return err
+	}
+	if err := membership.Require(x.b.State(), c.sender, roleFor(c.Body)); err != nil {
+		return err
+	}
+	if c.Body.Kind() == protocol.TxBatch {
+		return nil // the stream's sequence is its replay protection
+	}
+	_, done, err := x.b.State().Get(replayKey(c.Tx))
+	if err != nil {
+		return err
+	}
+	if done {
+		return protocol.Refuse(protocol.CodeReplayed, "transaction %s was already executed", c.ID)
+	}
+	return nil
+}
+
+func replayKey(tx *protocol.Tx) []byte { return key(prefixReplay, u64(tx.Expiry), tx.ID[:]) }
+
+// record keeps the outcome where a status request finds it. A resubmitted
+// batch that was refused for a gap and then accepted shows its last outcome.
+func (x *execution) record(out *Outcome) {
+	value := out.Outcome.AppendBinary(u64(x.block.Height))
+	x.b.SetSide(key(sideOutcome, out.TxID[:]), value)
+}
+
+// forgetExpired drops replay records whose transactions can no longer be
+// executed: at most as many as two per transaction of the block, so the work
+// is bounded and still catches up.
+func (x *execution) forgetExpired() error {
+	state := x.b.State()
+	stale, err := state.Scan([]byte{prefixReplay}, nil, 2*len(x.block.Txs)+8)
+	if err != nil {
+		return err
+	}
+	limit := key(prefixReplay, u64(x.block.Height))
+	for _, kv := range stale {
+		if string(kv.Key[:len(limit)]) >= string(limit) {
+			break
+		}
+		if err := state.Delete(kv.Key); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// appendEntry adds an entry of this block to the log.
+func (x *execution) appendEntry(e protocol.Entry, p Payload) (index uint64) {
+	e.Height, e.TimeMs = x.block.Height, uint64(x.block.TimeMs)
+	var buf [protocol.EntryBytes]byte
+	index = x.b.Append(e.AppendBinary(buf[:0]))
+	x.fresh = append(x.fresh, freshEntry{e, p})
+	return index
+}
+
+// appendOwn adds an entry the ledger itself makes, payload included. Its
+// blind derives from what caused it.
+func (x *execution) appendOwn(e protocol.Entry, cause protocol.Blind, hop uint8, payload []byte) (index uint64) {
+	index = x.b.LogSize()
+	p := Payload{Blind: protocol.EmittedBlind(cause, index), Bytes: payload, Hop: hop}
+	e.Commitment = protocol.Commitment(p.Blind, payload)
+	if x.count == 0 {
+		x.first = index
+	}
+	x.open = appendLedgerPayload(x.open, p)
+	x.count++
+	return x.appendEntry(e, p)
+}
+
+// flush closes the open ledger bundle. It runs before a batch's entries are
+// appended, since a bundle holds consecutive entries.
+func (x *execution) flush() {
+	if x.count > 0 {
+		x.b.PutBundle(x.first, x.count, x.open)
+		x.open, x.count = nil, 0
+	}
+}

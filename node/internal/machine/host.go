@@ -1,0 +1,148 @@
+package machine
+
+import (
+	"strconv"
+
+	"github.com/cairn-ledger/cairn/client/protocol"
+	"github.com/cairn-ledger/cairn/contracts/abi"
+	"github.com/cairn-ledger/cairn/node/internal/store/state"
+	"github.com/cairn-ledger/cairn/node/internal/vm"
+	"github.com/cairn-ledger/cairn/node/internal/vm/projection"
+)
+
+// host is the ledger as one run of a contract sees it: the contract's own
+// keys of a child overlay, and a list of what it emitted. Nothing of it
+// counts until the caller commits the overlay and appends the emissions.
+type host struct {
+	contract  *Contract
+	state     *state.Overlay
+	hopLimit  uint8
+	hop       uint8 // of the entry being delivered
+	eventTime int64 // of the events it emits, Unix nanoseconds
+	emitted   []protocol.Event
+	key       []byte // scratch: prefix and contract, then the contract's key
+}
+
+// newHost makes the host of one run; it owns the overlay until the run ends.
+func newHost(x *execution, contract *Contract, overlay *state.Overlay) *host {
+	h := &host{contract: contract, state: overlay, hopLimit: x.params.HopLimit, eventTime: x.block.TimeMs * 1e6}
+	h.key = append(append(make([]byte, 0, 21+abi.MaxKeyBytes), prefixValue), contract.Address[:]...)
+	return h
+}
+
+// own is the state key of one of the contract's keys.
+func (h *host) own(name []byte) []byte { return append(h.key[:21], name...) }
+
+// Get reads a value of the contract's.
+func (h *host) Get(name []byte) ([]byte, bool, error) { return h.state.Get(h.own(name)) }
+
+// Set writes a value of the contract's.
+func (h *host) Set(name, value []byte) error { return h.state.Set(h.own(name), value) }
+
+// Delete removes a value of the contract's.
+func (h *host) Delete(name []byte) error { return h.state.Delete(h.own(name)) }
+
+// Scan lists the contract's pairs by ascending key.
+func (h *host) Scan(prefix, after []byte, limit int) ([]vm.KV, error) {
+	var from []byte
+	if len(after) > 0 {
+		from = append(append([]byte(nil), h.key[:21]...), after...)
+	}
+	return scanOwn(h.state, h.own(prefix), from, limit)
+}
+
+// scanOwn scans a contract's keys and cuts the contract's prefix off them.
+func scanOwn(s State, prefix, after []byte, limit int) ([]vm.KV, error) {
+	found, err := s.Scan(prefix, after, limit)
+	if err != nil {
+		return nil, err
+	}
+	pairs := make([]vm.KV, len(found))
+	for i, kv := range found {
+		pairs[i] = vm.KV{Key: kv.Key[21:], Value: kv.Value}
+	}
+	return pairs, nil
+}
+
+// Emit adds an event to what the run will append to the log.
+func (h *host) Emit(e vm.Emission) error {
+	if h.hop >= h.hopLimit {
+		return protocol.Refuse(protocol.CodeHopLimit, "an event after %d deliveries in a row may not cause another", h.hop)
+	}
+	event := protocol.Event{
+		ID: "0", Source: "/contracts/" + h.contract.rules.manifest.Name, Type: string(e.Type), Subject: string(e.Subject),
+		TimeNs: h.eventTime, HasTime: true, DataContentType: "application/json", DataForm: protocol.DataJSON, Data: e.Data,
+	}
+	if err := event.Validate(); err != nil {
+		return protocol.Refuse(protocol.CodeHostMisuse, "emitted %v", err)
+	}
+	h.emitted = append(h.emitted, event)
+	return nil
+}
+
+// appendEmissions puts what a run emitted into the log, caused by one entry.
+// An event's id is its log index, which makes it unique under its source.
+func (x *execution) appendEmissions(contract *Contract, h *host, cause uint64, causePayload Payload) {
+	for i := range h.emitted {
+		event := &h.emitted[i]
+		event.ID = strconv.FormatUint(x.b.LogSize(), 10)
+		x.appendOwn(protocol.Entry{
+			Kind: protocol.EntryEmitted, Origin: contract.Address, Cause: cause, Type: protocol.NewTypeHash(event.Type),
+		}, causePayload.Blind, causePayload.Hop+1, event.AppendRecord(nil))
+	}
+}
+
+// act runs a deployment's initialisation or a call in a child overlay and,
+// when it succeeds, appends the act and what it emitted.
+func (x *execution) act(c *checked, contract *Contract, child *state.Overlay, entry vm.Entrypoint, plan *projection.Plan, act protocol.ContractAct, out *Outcome) error {
+	result, h, err := x.runAct(c, contract, child, entry, plan, act.Args)
+	if err != nil {
+		child.Discard()
+		return err
+	}
+	out.Gas = result.GasUsed
+	if result.Code != protocol.CodeOK {
+		child.Discard()
+		out.GuestCode = result.GuestCode
+		if err := x.b.State().Set(replayKey(c.Tx), []byte{1}); err != nil { // it ran: its outcome stands
+			return err
+		}
+		return protocol.Refuse(result.Code, "contract %s: %s", contract.rules.manifest.Name, guestText(result))
+	}
+	child.Commit()
+	out.First = x.b.LogSize()
+	payload := act.AppendBinary(nil)
+	x.appendOwn(protocol.Entry{Kind: protocol.EntryContract, Origin: c.sender, Cause: protocol.NoCause}, protocol.Blind(c.ID), 0, payload)
+	x.appendEmissions(contract, h, out.First, x.fresh[len(x.fresh)-1].Payload)
+	out.Entries = uint32(x.b.LogSize() - out.First)
+	return x.b.State().Set(replayKey(c.Tx), []byte{1})
+}
+
+func (x *execution) runAct(c *checked, contract *Contract, child *state.Overlay, entry vm.Entrypoint, plan *projection.Plan, args []byte) (vm.Result, *host, error) {
+	program, err := x.program(child, contract)
+	if err != nil {
+		return vm.Result{}, nil, err
+	}
+	h := newHost(x, contract, child)
+	if entry.Kind == vm.Init && !program.Has(vm.Init) && len(args) == 0 {
+		return vm.Result{}, h, nil // nothing to initialise
+	}
+	header := abi.CallHeader{Height: x.block.Height, TimeMs: uint64(x.block.TimeMs), Caller: c.sender}
+	input, err := plan.Append(abi.AppendCallHeader(nil, &header), args)
+	if err != nil {
+		return vm.Result{}, nil, err
+	}
+	result, err := program.Run(x.ctx, entry, x.env(contract.Address, c.sender), input, x.params.DeliveryGas, h)
+	return result, h, err
+}
+
+// guestText is what a contract said of its refusal, for the log of this node.
+func guestText(r vm.Result) string {
+	if len(r.Log) > 0 {
+		return r.Log[len(r.Log)-1]
+	}
+	if r.Code == protocol.CodeContractAborted {
+		return "refused with its code " + strconv.FormatUint(uint64(r.GuestCode), 10)
+	}
+	return r.Code.Meaning()
+}

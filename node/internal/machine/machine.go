@@ -1,0 +1,79 @@
+package machine
+
+import (
+	"bytes"
+	"fmt"
+	"sync"
+
+	"github.com/cairn-ledger/cairn/client/protocol"
+	"github.com/cairn-ledger/cairn/genesis"
+	"github.com/cairn-ledger/cairn/node/internal/membership"
+	"github.com/cairn-ledger/cairn/node/internal/store"
+	"github.com/cairn-ledger/cairn/node/internal/store/state"
+	"github.com/cairn-ledger/cairn/node/internal/vm"
+)
+
+// State is a readable authenticated state: a block's overlay, or a past view.
+type State interface {
+	Get(key []byte) (value []byte, ok bool, err error)
+	Scan(prefix, after []byte, limit int) ([]state.KV, error)
+}
+
+// cacheBytes bounds the memory of checked transactions: about four full blocks.
+const cacheBytes = 64 << 20
+
+// Machine executes blocks of one chain. Its fields are caches of pure
+// functions; what it decides comes from the state and the block alone. Check,
+// Valid and Order are safe for concurrent use beside one Execute.
+type Machine struct {
+	chainID string
+	engine  *vm.Engine
+	seen    *cache
+
+	mu         sync.Mutex
+	rawParams  []byte                           // guarded by mu
+	lastParams genesis.Params                   // of rawParams; guarded by mu
+	manifests  map[protocol.Hash]*contractRules // by manifest hash; guarded by mu
+	programs   map[protocol.Hash]*vm.Program    // by code hash; guarded by mu
+}
+
+// New makes a machine for a chain. The engine is the caller's to close.
+func New(chainID string, engine *vm.Engine) *Machine {
+	return &Machine{
+		chainID: chainID, engine: engine, seen: newCache(cacheBytes),
+		manifests: make(map[protocol.Hash]*contractRules), programs: make(map[protocol.Hash]*vm.Program),
+	}
+}
+
+// params decodes the canonical parameters, remembering the last ones.
+func (m *Machine) params(raw []byte) (genesis.Params, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.rawParams != nil && bytes.Equal(raw, m.rawParams) {
+		return m.lastParams, nil
+	}
+	p, err := genesis.DecodeParams(raw)
+	if err != nil {
+		return p, fmt.Errorf("machine: parameters at rest: %w", err)
+	}
+	m.rawParams, m.lastParams = bytes.Clone(raw), p
+	return p, nil
+}
+
+// Found writes the founding document into an empty ledger.
+func (m *Machine) Found(b *store.Batch, doc *genesis.Document) error {
+	if doc.ChainID != m.chainID {
+		return fmt.Errorf("machine: genesis is for chain %q, this node runs %q", doc.ChainID, m.chainID)
+	}
+	b.SetParams(doc.Params.Canonical())
+	for _, account := range doc.Accounts {
+		roles, err := membership.ParseRoles(account.Roles)
+		if err != nil {
+			return fmt.Errorf("machine: genesis account %s: %w", account.Address, err)
+		}
+		if err := membership.SetRoles(b.State(), account.Address, roles); err != nil {
+			return err
+		}
+	}
+	return nil
+}
