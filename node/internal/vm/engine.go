@@ -3,8 +3,10 @@ package vm
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"sync"
 
 	"github.com/cairn-ledger/cairn/client/protocol"
@@ -34,6 +36,7 @@ type Config struct {
 type Engine struct {
 	runtime wazero.Runtime
 	cache   wazero.CompilationCache
+	dir     string // of the cache
 	limits  module.Limits
 
 	mu       sync.Mutex
@@ -59,7 +62,7 @@ func New(ctx context.Context, c Config) (*Engine, error) {
 		if err != nil {
 			return nil, fmt.Errorf("contract cache: %w", err)
 		}
-		e.cache = cache
+		e.cache, e.dir = cache, c.CacheDir
 		rc = rc.WithCompilationCache(cache)
 	}
 	e.runtime = wazero.NewRuntimeWithConfig(ctx, rc)
@@ -104,16 +107,7 @@ func (e *Engine) Check(code []byte) error {
 	if err != nil {
 		return err
 	}
-	// The engine's own validation checks operand types, before and without
-	// compiling: the interpreter only translates.
-	ctx := context.Background()
-	checker := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfigInterpreter().WithCoreFeatures(features).
-		WithMemoryLimitPages(uint32(e.limits.MemoryPages)))
-	defer checker.Close(ctx)
-	if _, err := checker.CompileModule(ctx, metered); err != nil {
-		return invalid(err)
-	}
-	return nil
+	return e.validate(context.Background(), metered)
 }
 
 // invalid is the refusal of what only the engine's validation noticed.
@@ -170,19 +164,41 @@ func (e *Engine) Load(code []byte) (*Program, error) {
 // compile answers compiled code, from the cache where it is there and sound.
 func (e *Engine) compile(ctx context.Context, metered []byte) (wazero.CompiledModule, error) {
 	compiled, err := e.runtime.CompileModule(ctx, metered)
-	if err == nil || e.cache == nil {
-		if err != nil {
-			return nil, invalid(err)
-		}
+	if err == nil {
 		return compiled, nil
 	}
-	// A damaged cache file reads like a refusal of the module. Whether the
-	// module is at fault is decided without the cache, so that every node says the same.
-	plain := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfigInterpreter().WithCoreFeatures(features).
-		WithMemoryLimitPages(uint32(e.limits.MemoryPages)))
-	defer plain.Close(ctx)
-	if _, plainErr := plain.CompileModule(ctx, metered); plainErr != nil {
-		return nil, invalid(plainErr)
+	if e.cache == nil {
+		return nil, invalid(err)
 	}
-	return nil, fmt.Errorf("contract cache: %w; delete its directory and start again", err)
+	// A damaged cache file reads like a refusal of the module. Whether the
+	// module is at fault is decided without the cache, so that every node says
+	// the same; if it is not, the cache is emptied and built again.
+	if invalidErr := e.validate(ctx, metered); invalidErr != nil {
+		return nil, invalidErr
+	}
+	files, globErr := filepath.Glob(filepath.Join(e.dir, "wazero-*", "*"))
+	if globErr != nil {
+		return nil, fmt.Errorf("contract cache: %w", globErr)
+	}
+	for _, f := range files {
+		if removeErr := os.Remove(f); removeErr != nil && !errors.Is(removeErr, os.ErrNotExist) {
+			return nil, fmt.Errorf("contract cache: %w", removeErr)
+		}
+	}
+	if compiled, err = e.runtime.CompileModule(ctx, metered); err != nil {
+		return nil, fmt.Errorf("contract cache: %w", err)
+	}
+	return compiled, nil
+}
+
+// validate runs wazero's own validation, which checks operand types, without
+// compiling to machine code: the interpreter only translates.
+func (e *Engine) validate(ctx context.Context, metered []byte) error {
+	checker := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfigInterpreter().WithCoreFeatures(features).
+		WithMemoryLimitPages(uint32(e.limits.MemoryPages)))
+	defer checker.Close(ctx)
+	if _, err := checker.CompileModule(ctx, metered); err != nil {
+		return invalid(err)
+	}
+	return nil
 }

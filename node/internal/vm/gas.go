@@ -22,4 +22,8 @@ const (
 
 	// imageBytesPerGas: every run starts by restoring the memory image.
 	imageBytesPerGas = 16
+
+	// gasFailure is added to what a failed run used, up to its limit: the
+	// engine unwinds the guest and this package describes what happened.
+	gasFailure = 10_000
 )

@@ -164,16 +164,24 @@ func (p *Program) Run(ctx context.Context, entry Entrypoint, env Env, input []by
 	if err != nil {
 		return Result{}, err
 	}
-	if callErr != nil {
-		in.mod.Close(in.ctx) // a trap leaves no promise about the instance
+	if result.Code == protocol.CodeCallDepth {
+		in.mod.Close(in.ctx) // its stack has grown and would be kept
 	} else {
-		p.put(in)
+		p.put(in) // after a trap too: all that a guest can change is reset
 	}
 	return result, nil
 }
 
 // end turns what a call came to into a result, or finds this node at fault.
 func (in *instance) end(answer int32, callErr error) (Result, error) {
+	result, err := in.outcome(answer, callErr)
+	if result.Code != protocol.CodeOK {
+		result.GasUsed = min(result.GasUsed+gasFailure, in.limit)
+	}
+	return result, err
+}
+
+func (in *instance) outcome(answer int32, callErr error) (Result, error) {
 	r := in.run
 	in.run = nil
 	left, depth := int64(in.gas.Get()), int32(in.depth.Get())
@@ -202,7 +210,7 @@ func (in *instance) end(answer int32, callErr error) (Result, error) {
 	case r.inHost || errors.As(callErr, &goFault):
 		return result, fmt.Errorf("vm: host function failed: %w", callErr)
 	case left < 0:
-		result.Code, result.GasUsed = protocol.CodeOutOfGas, in.limit
+		result.Code = protocol.CodeOutOfGas
 	case depth < 0:
 		result.Code = protocol.CodeCallDepth
 	case strings.HasPrefix(callErr.Error(), "wasm error: ") && !strings.HasPrefix(callErr.Error(), "wasm error: stack overflow"):
