@@ -43,9 +43,9 @@ func digestOf(body []byte) Digest {
 	return Digest(sum[:digestBytes])
 }
 
-// Encode is the receipt's binary form. It fails for a Receipt that no encoding
+// MarshalBinary is the receipt's binary form. It fails for a Receipt that no encoding
 // stands for; it does not verify.
-func (r *Receipt) Encode() ([]byte, error) {
+func (r *Receipt) MarshalBinary() ([]byte, error) {
 	body, err := r.appendBody(make([]byte, 0, 2048))
 	if err != nil {
 		return nil, err

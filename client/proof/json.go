@@ -103,9 +103,9 @@ func (t *timeJSON) UnmarshalText(text []byte) error {
 	return err
 }
 
-// EncodeJSON is the receipt's JSON form, without a newline at its end. It
+// MarshalJSON is the receipt's JSON form, without a newline at its end. It
 // fails for a Receipt that no encoding stands for; it does not verify.
-func (r *Receipt) EncodeJSON() ([]byte, error) {
+func (r *Receipt) MarshalJSON() ([]byte, error) {
 	body, err := r.appendBody(nil)
 	if err != nil {
 		return nil, err
@@ -126,7 +126,7 @@ func marshalJSON(v any) ([]byte, error) {
 	return bytes.TrimSuffix(out.Bytes(), []byte("\n")), nil
 }
 
-// DecodeJSON reads the JSON form, and accepts exactly what EncodeJSON writes.
+// DecodeJSON reads the JSON form, and accepts exactly what MarshalJSON writes.
 // It does not verify.
 func DecodeJSON(b []byte) (*Receipt, error) {
 	if len(b) > MaxReceiptBytes {
@@ -149,7 +149,7 @@ func DecodeJSON(b []byte) (*Receipt, error) {
 	if digest := digestOf(body); hex.EncodeToString(digest[:]) != text.Digest {
 		return nil, ErrDigest
 	}
-	again, err := r.EncodeJSON()
+	again, err := r.MarshalJSON()
 	if err != nil {
 		return nil, err
 	}
@@ -157,6 +157,24 @@ func DecodeJSON(b []byte) (*Receipt, error) {
 		return nil, fmt.Errorf("%w: from byte %d on", ErrCanonical, firstDifference(again, b))
 	}
 	return r, nil
+}
+
+// UnmarshalJSON is DecodeJSON, for a receipt inside another document.
+func (r *Receipt) UnmarshalJSON(b []byte) error {
+	decoded, err := DecodeJSON(b)
+	if err == nil {
+		*r = *decoded
+	}
+	return err
+}
+
+// UnmarshalBinary is Decode.
+func (r *Receipt) UnmarshalBinary(b []byte) error {
+	decoded, err := Decode(b)
+	if err == nil {
+		*r = *decoded
+	}
+	return err
 }
 
 // Parse reads a receipt of either form, which its first byte tells apart.
