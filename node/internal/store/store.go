@@ -57,6 +57,9 @@ type Options struct {
 	CacheBytes   int64  // block cache; 0 means 64 MiB
 	KeepVersions uint64 // past versions of the state to keep; 0 keeps all
 	ChainID      string // identity of the chain; a directory of another one is refused
+	// Fatal is told that the disk failed in a way only a restart recovers
+	// from; it does not return. Nil panics.
+	Fatal func(text string)
 }
 
 // Store is an open ledger.
@@ -111,7 +114,7 @@ func openPebble(dir string, o Options) (*pebble.DB, error) {
 		BytesPerSync:                1 << 20,
 		WALBytesPerSync:             1 << 20,
 		FormatMajorVersion:          pebble.FormatNewest,
-		Logger:                      fatalOnly{},
+		Logger:                      fatalOnly{o.Fatal},
 	}
 	for i := range options.Levels {
 		options.Levels[i].FilterPolicy = bloom.FilterPolicy(10) // most point lookups ask for what is not there
@@ -138,12 +141,16 @@ func isLockError(err error) bool {
 // fatalOnly keeps pebble's progress out of the log. Errors are returned; only
 // a failed write-ahead log is fatal, because what reached the disk is unknown
 // and a restart recovers.
-type fatalOnly struct{}
+type fatalOnly struct{ fatal func(string) }
 
 func (fatalOnly) Infof(string, ...any)  {}
 func (fatalOnly) Errorf(string, ...any) {}
-func (fatalOnly) Fatalf(format string, args ...any) {
-	panic("store: the disk failed: " + fmt.Sprintf(format, args...))
+func (f fatalOnly) Fatalf(format string, args ...any) {
+	text := "store: the disk failed: " + fmt.Sprintf(format, args...)
+	if f.fatal != nil {
+		f.fatal(text)
+	}
+	panic(text)
 }
 
 // load reads the newest head and holds log and state to it.

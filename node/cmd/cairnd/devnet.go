@@ -1,0 +1,97 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cairn-ledger/cairn/node/devnet"
+)
+
+func devnetCommand() *cobra.Command {
+	var home string
+	var validators, basePort int
+	var detach bool
+	cmd := &cobra.Command{
+		Use:   "devnet",
+		Short: "Run a network of validators on loopback, one process each",
+		Long: `Run a network of validators on loopback, one process each, with everything in one
+folder. A folder that holds a network already is started again with its data.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			out := cmd.OutOrStdout()
+			network, err := openOrCreate(out, home, devnet.Options{
+				ChainID: "cairn-devnet", Validators: validators, BasePort: basePort, Now: time.Now(),
+			}, cmd.Flags().Changed("validators"), cmd.Flags().Changed("base-port"))
+			if err != nil {
+				return err
+			}
+			running, err := devnet.Start(cmd.Context(), network, detach)
+			if err != nil {
+				return err
+			}
+			printNodes(out, network, running)
+			if detach {
+				fmt.Fprintf(out, "\nthe network runs in the background; `cairnd devnet stop --home %s` ends it\n", home)
+				return nil
+			}
+			fmt.Fprintf(out, "\nthe network is up; Ctrl-C ends it\n")
+			err = running.Wait(cmd.Context())
+			if err == nil {
+				fmt.Fprintf(out, "\nthe network has stopped; its data are in %s\n", home)
+			}
+			return err
+		},
+	}
+	homeFlag(cmd, &home)
+	cmd.Flags().IntVar(&validators, "validators", 4, "how many validators a new network has")
+	cmd.Flags().IntVar(&basePort, "base-port", 8080, "API port of the first node; its RPC is 1000 above, its p2p 2000")
+	cmd.Flags().BoolVar(&detach, "detach", false, "return when the network is ready and leave it running")
+	stop := &cobra.Command{
+		Use: "stop", Short: "End a network that runs in the background", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ctx, cancel := context.WithTimeout(cmd.Context(), 30*time.Second)
+			defer cancel()
+			stopped, err := devnet.Stop(ctx, home)
+			if err == nil {
+				fmt.Fprintf(cmd.OutOrStdout(), "stopped %d nodes\n", stopped)
+			}
+			return err
+		},
+	}
+	homeFlag(stop, &home)
+	cmd.AddCommand(stop)
+	return cmd
+}
+
+func openOrCreate(out io.Writer, home string, o devnet.Options, countGiven, portGiven bool) (*devnet.Network, error) {
+	network, err := devnet.Load(home)
+	if err != nil {
+		return nil, err
+	}
+	if network == nil {
+		fmt.Fprintf(out, "founding a network of %d validators in %s\n", o.Validators, home)
+		return devnet.Create(home, o)
+	}
+	if countGiven && len(network.Nodes) != o.Validators {
+		return nil, usageError{fmt.Errorf("--validators: the network in %s has %d validators; remove the folder to found another", home, len(network.Nodes))}
+	}
+	if portGiven && network.Nodes[0].API != devnet.APIURL(o.BasePort) {
+		return nil, usageError{fmt.Errorf("--base-port: the network in %s has its first API at %s; remove the folder to found another", home, network.Nodes[0].API)}
+	}
+	fmt.Fprintf(out, "starting the network of %d validators in %s again\n", len(network.Nodes), home)
+	return network, nil
+}
+
+func printNodes(out io.Writer, network *devnet.Network, running *devnet.Running) {
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "NODE\tAPI\tRPC\tPID\tHOME")
+	for i, n := range network.Nodes {
+		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%s\n", n.Name, n.API, n.RPC, running.Pid(i), n.Home)
+	}
+	table.Flush()
+}

@@ -1,0 +1,37 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cairn-ledger/cairn/node/devnet"
+)
+
+func initCommand() *cobra.Command {
+	var home, chainID string
+	var validators, basePort int
+	cmd := &cobra.Command{
+		Use:   "init",
+		Short: "Found a network: a genesis file and one home for each validator",
+		Long: `Found a network: generate the keys, the founding document and one home for each
+validator, as ` + "`cairnd devnet`" + ` does, without starting anything. Move each node's folder
+to its machine, set api_address, p2p_address and peers in its cairnd.toml, and run
+` + "`cairnd start --home FOLDER`" + ` there.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			network, err := devnet.Create(home, devnet.Options{ChainID: chainID, Validators: validators, BasePort: basePort, Now: time.Now()})
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "founded %s with %d validators in %s\n", network.ChainID, len(network.Nodes), home)
+			return nil
+		},
+	}
+	homeFlag(cmd, &home)
+	cmd.Flags().StringVar(&chainID, "chain-id", "cairn-devnet", "name of the ledger; receipts and signatures are bound to it")
+	cmd.Flags().IntVar(&validators, "validators", 4, "how many validators")
+	cmd.Flags().IntVar(&basePort, "base-port", 8080, "API port of the first node; its RPC is 1000 above, its p2p 2000")
+	return cmd
+}

@@ -1,0 +1,97 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cairn-ledger/cairn/node"
+)
+
+// homeFlag adds --home. The environment's CAIRN_HOME is its default.
+func homeFlag(cmd *cobra.Command, home *string) {
+	fallback := os.Getenv("CAIRN_HOME")
+	if fallback == "" {
+		fallback = "cairn-node"
+	}
+	cmd.Flags().StringVar(home, "home", fallback, "the node's folder: configuration, keys, data (CAIRN_HOME)")
+}
+
+func startCommand() *cobra.Command {
+	var home string
+	cmd := &cobra.Command{
+		Use: "start", Short: "Run the validator of a home until interrupted", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			config, err := node.LoadConfig(home, os.Environ(), changedSettings(cmd))
+			if err != nil {
+				return err
+			}
+			n, err := node.Open(home, config, os.Stderr)
+			if err != nil {
+				return err
+			}
+			return n.Run(cmd.Context())
+		},
+	}
+	homeFlag(cmd, &home)
+	settingFlags(cmd)
+	return cmd
+}
+
+// settingFlags adds a flag for each setting of the configuration file.
+func settingFlags(cmd *cobra.Command) {
+	keys, meanings := node.Keys()
+	for i, key := range keys {
+		cmd.Flags().String(flagName(key), "", meanings[i])
+	}
+}
+
+func flagName(key string) string { return strings.ReplaceAll(key, "_", "-") }
+
+// changedSettings are the settings given on the command line.
+func changedSettings(cmd *cobra.Command) map[string]string {
+	changed := map[string]string{}
+	keys, _ := node.Keys()
+	for _, key := range keys {
+		if flag := cmd.Flags().Lookup(flagName(key)); flag != nil && flag.Changed {
+			changed[key] = flag.Value.String()
+		}
+	}
+	return changed
+}
+
+func configCommand() *cobra.Command {
+	cmd := &cobra.Command{Use: "config", Short: "Check and explain a node's configuration"}
+	var home string
+	check := &cobra.Command{
+		Use: "check", Short: "Say whether a home's configuration is valid, and print what is in force", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			config, err := node.LoadConfig(home, os.Environ(), changedSettings(cmd))
+			if err != nil {
+				return err
+			}
+			text, err := config.Bytes()
+			if err != nil {
+				return err
+			}
+			_, err = cmd.OutOrStdout().Write(text)
+			return err
+		},
+	}
+	homeFlag(check, &home)
+	settingFlags(check)
+	keys := &cobra.Command{
+		Use: "keys", Short: "List the settings and what they mean", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			names, meanings := node.Keys()
+			for i, name := range names {
+				fmt.Fprintf(cmd.OutOrStdout(), "%-20s %s\n", name, meanings[i])
+			}
+			return nil
+		},
+	}
+	cmd.AddCommand(check, keys)
+	return cmd
+}

@@ -1,0 +1,266 @@
+// Package app drives the machine from CometBFT: it turns ABCI 2.0 calls into
+// block execution and nothing else. Beside package node it is the only one
+// that knows CometBFT.
+//
+// What CometBFT asks of an application, and how it is kept:
+//
+//   - ProcessProposal is a pure function of the block: it checks form and
+//     signatures, never the state of this node.
+//   - Nothing is persisted before Commit, and Commit is one synced atomic
+//     batch; so the store may lag CometBFT's block store (its handshake replays
+//     the missing blocks) but never leads it.
+//   - A fault of this node, or a broken invariant, halts the process: a
+//     validator that stopped harms nobody, one that diverged does.
+package app
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	abci "github.com/cometbft/cometbft/abci/types"
+
+	"github.com/cairn-ledger/cairn/client/protocol"
+	"github.com/cairn-ledger/cairn/genesis"
+	"github.com/cairn-ledger/cairn/node/internal/machine"
+	"github.com/cairn-ledger/cairn/node/internal/store"
+)
+
+// Version of the rules, in every block's header.
+const Version = 1
+
+// Config is what an App is made of. Every field is required.
+type Config struct {
+	Machine *machine.Machine
+	Store   *store.Store
+	Genesis *genesis.Document
+	Log     *slog.Logger
+	// ProposalBytes bounds the transactions of a block this node proposes;
+	// the network's own limit holds beside it. It must exceed protocol.MaxTxBytes.
+	ProposalBytes int64
+	// Halt stops the process for good; it does not return.
+	Halt func(error)
+}
+
+// App is the application as CometBFT sees it. CometBFT calls FinalizeBlock and
+// Commit from one goroutine, the others from any.
+type App struct {
+	abci.BaseApplication
+	Config
+
+	waiting *pending
+
+	block    *store.Batch // executed and sealed, not committed; consensus goroutine only
+	executed machine.Result
+
+	mu        sync.Mutex
+	committed chan struct{} // closed at the next commit; guarded by mu
+	totals    Totals        // guarded by mu
+}
+
+// Totals are counters since the process started.
+type Totals struct {
+	Blocks, Transactions, Refused   uint64
+	Entries, Duplicates             uint64
+	Delivered, DeadLettered, Gas    uint64
+	ExecuteSeconds, CommitSeconds   float64
+	LastBlockTxs, LastBlockDelivers int
+}
+
+// New makes an application.
+func New(c Config) *App {
+	return &App{Config: c, waiting: newPending(), committed: make(chan struct{})}
+}
+
+// Info tells CometBFT where the store stands; its handshake replays what is missing.
+func (a *App) Info(context.Context, *abci.RequestInfo) (*abci.ResponseInfo, error) {
+	head := a.Store.Head()
+	info := &abci.ResponseInfo{Data: "cairn", AppVersion: Version, LastBlockHeight: int64(head.Height)}
+	if head.Height > 0 {
+		info.LastBlockAppHash = head.AppHash[:]
+	}
+	return info, nil
+}
+
+// InitChain writes the founding state as height 0. CometBFT calls it again
+// after a crash before block 1; what is there then is the same state.
+func (a *App) InitChain(_ context.Context, req *abci.RequestInitChain) (*abci.ResponseInitChain, error) {
+	if req.ChainId != a.Genesis.ChainID {
+		return nil, fmt.Errorf("app: CometBFT runs chain %q, the genesis file is for %q", req.ChainId, a.Genesis.ChainID)
+	}
+	head := a.Store.Head()
+	if head.AppHash.IsZero() {
+		batch := a.Store.Begin(0, a.Genesis.Time.UnixMilli())
+		if err := a.Machine.Found(batch, a.Genesis); err != nil {
+			batch.Discard()
+			return nil, err
+		}
+		var err error
+		if head, err = batch.Seal(); err != nil {
+			return nil, err
+		}
+		if err := batch.Commit(); err != nil {
+			return nil, err
+		}
+	}
+	return &abci.ResponseInitChain{AppHash: head.AppHash[:]}, nil
+}
+
+// CheckTx decides whether a transaction may wait in the mempool.
+func (a *App) CheckTx(_ context.Context, req *abci.RequestCheckTx) (*abci.ResponseCheckTx, error) {
+	err := a.Check(req.Tx)
+	if err == nil {
+		if id, err := protocol.TxID(a.Genesis.ChainID, req.Tx); err == nil {
+			a.waiting.add(id)
+		}
+		return &abci.ResponseCheckTx{GasWanted: 1}, nil
+	}
+	code, refused := protocol.CodeOf(err)
+	if !refused {
+		a.Log.Error("check failed", "err", err)
+	}
+	return &abci.ResponseCheckTx{Code: uint32(code), Log: err.Error()}, nil
+}
+
+// Check is CheckTx with its error as it is.
+func (a *App) Check(tx []byte) error {
+	head := a.Store.Head()
+	view, err := a.Store.View(head.Height)
+	if err != nil {
+		return err
+	}
+	return a.Machine.CheckTx(view, head, tx)
+}
+
+// Query points to where questions are answered: the node's API, with proofs
+// that auditors verify. abci_query has none of them.
+func (a *App) Query(context.Context, *abci.RequestQuery) (*abci.ResponseQuery, error) {
+	return &abci.ResponseQuery{
+		Code: uint32(protocol.CodeMethodNotAllowed), Height: int64(a.Store.Head().Height),
+		Log: "this ledger answers questions at the node's HTTP API",
+	}, nil
+}
+
+// PrepareProposal orders what the mempool offers and leaves out what no
+// validator would accept.
+func (a *App) PrepareProposal(_ context.Context, req *abci.RequestPrepareProposal) (*abci.ResponsePrepareProposal, error) {
+	return &abci.ResponsePrepareProposal{Txs: a.Machine.Order(req.Txs, min(req.MaxTxBytes, a.ProposalBytes))}, nil
+}
+
+// ProcessProposal accepts a block whose every transaction is well formed and signed.
+func (a *App) ProcessProposal(_ context.Context, req *abci.RequestProcessProposal) (*abci.ResponseProcessProposal, error) {
+	if err := a.Machine.Valid(req.Txs); err != nil {
+		a.Log.Warn("proposal refused", "height", req.Height, "proposer", fmt.Sprintf("%X", req.ProposerAddress), "err", err)
+		return &abci.ResponseProcessProposal{Status: abci.ResponseProcessProposal_REJECT}, nil
+	}
+	return &abci.ResponseProcessProposal{Status: abci.ResponseProcessProposal_ACCEPT}, nil
+}
+
+// FinalizeBlock executes a decided block. It writes nothing.
+func (a *App) FinalizeBlock(_ context.Context, req *abci.RequestFinalizeBlock) (*abci.ResponseFinalizeBlock, error) {
+	defer a.haltOnPanic("execute", req.Height)
+	start := time.Now()
+	if a.block != nil { // CometBFT was interrupted between FinalizeBlock and Commit
+		a.block.Discard()
+		a.block = nil
+	}
+	batch := a.Store.Begin(uint64(req.Height), req.Time.UnixMilli())
+	result, err := a.Machine.Execute(batch, machine.Block{Height: uint64(req.Height), TimeMs: req.Time.UnixMilli(), Txs: req.Txs})
+	if err != nil {
+		a.halt(fmt.Errorf("execute block %d: %w", req.Height, err))
+	}
+	head, err := batch.Seal()
+	if err != nil {
+		a.halt(fmt.Errorf("seal block %d: %w", req.Height, err))
+	}
+	a.block, a.executed = batch, result
+	response := &abci.ResponseFinalizeBlock{AppHash: head.AppHash[:], TxResults: make([]*abci.ExecTxResult, len(result.Outcomes))}
+	for i, out := range result.Outcomes {
+		// Only code, data and gas are hashed into the next header; the text is this node's own.
+		response.TxResults[i] = &abci.ExecTxResult{
+			Code: uint32(out.Code), Data: out.Outcome.AppendBinary(nil), GasUsed: int64(out.Gas), Log: out.Text,
+		}
+		if out.Code != protocol.CodeOK {
+			a.Log.Info("transaction refused", "height", req.Height, "tx", out.TxID, "code", out.Code.Name(), "why", out.Text)
+		}
+	}
+	a.count(result, time.Since(start))
+	return response, nil
+}
+
+// Commit makes the executed block durable and tells those who wait for it.
+func (a *App) Commit(context.Context, *abci.RequestCommit) (*abci.ResponseCommit, error) {
+	defer a.haltOnPanic("commit", int64(a.Store.Head().Height)+1)
+	start := time.Now()
+	if err := a.block.Commit(); err != nil {
+		a.halt(fmt.Errorf("commit block %d: %w", a.Store.Head().Height+1, err))
+	}
+	a.block = nil
+	for i := range a.executed.Outcomes {
+		a.waiting.remove(a.executed.Outcomes[i].TxID)
+	}
+	a.mu.Lock()
+	a.totals.CommitSeconds += time.Since(start).Seconds()
+	close(a.committed)
+	a.committed = make(chan struct{})
+	a.mu.Unlock()
+	return &abci.ResponseCommit{}, nil
+}
+
+// Committed answers a channel that closes at the next commit. Take it before
+// looking at the store, so that no commit is missed in between.
+func (a *App) Committed() <-chan struct{} {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.committed
+}
+
+// Totals are the counters of this process.
+func (a *App) Totals() Totals {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.totals
+}
+
+func (a *App) count(result machine.Result, took time.Duration) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	t := &a.totals
+	t.Blocks++
+	t.Transactions += uint64(len(result.Outcomes))
+	for _, out := range result.Outcomes {
+		if out.Code != protocol.CodeOK {
+			t.Refused++
+		}
+		t.Entries += uint64(out.Entries)
+		t.Duplicates += uint64(out.Duplicates)
+	}
+	t.Delivered += uint64(result.Delivered)
+	t.DeadLettered += uint64(result.Dead)
+	t.Gas += result.Gas
+	t.ExecuteSeconds += took.Seconds()
+	t.LastBlockTxs, t.LastBlockDelivers = len(result.Outcomes), result.Delivered
+}
+
+func (a *App) halt(err error) {
+	a.Log.Error("this node halts: it cannot go on without risking a different result than the others", "err", err)
+	a.Halt(err)
+	panic(err) // Halt does not return
+}
+
+// haltOnPanic turns a broken invariant into a halt. CometBFT would recover the
+// panic and leave a process behind that answers but no longer decides.
+func (a *App) haltOnPanic(doing string, height int64) {
+	if r := recover(); r != nil {
+		err, isErr := r.(error)
+		if !isErr {
+			err = fmt.Errorf("%v", r)
+		}
+		a.Log.Error("broken invariant", "doing", doing, "height", height, "err", err, "stack", string(debug.Stack()))
+		a.Halt(fmt.Errorf("%s block %d: %w", doing, height, err))
+		panic(err)
+	}
+}

@@ -1,0 +1,39 @@
+package node
+
+import (
+	"context"
+	"io"
+	"log/slog"
+
+	cmtlog "github.com/cometbft/cometbft/libs/log"
+)
+
+func newLogger(c *Config, to io.Writer) (*slog.Logger, error) {
+	level, err := c.level()
+	if err != nil {
+		return nil, err
+	}
+	options := &slog.HandlerOptions{Level: level}
+	if c.LogFormat == "json" {
+		return slog.New(slog.NewJSONHandler(to, options)), nil
+	}
+	return slog.New(slog.NewTextHandler(to, options)), nil
+}
+
+// cometLogger passes on what CometBFT says. Its information lines come many
+// times a block, so they are debug lines here.
+type cometLogger struct{ log *slog.Logger }
+
+func (l cometLogger) Debug(string, ...any) {} // formatted eagerly, in the hundreds a second
+
+func (l cometLogger) Info(msg string, pairs ...any) {
+	if l.log.Enabled(context.Background(), slog.LevelDebug) {
+		l.log.Debug(msg, pairs...)
+	}
+}
+
+func (l cometLogger) Warn(msg string, pairs ...any) { l.log.Warn(msg, pairs...) }
+
+func (l cometLogger) Error(msg string, pairs ...any) { l.log.Warn(msg, pairs...) }
+
+func (l cometLogger) With(pairs ...any) cmtlog.Logger { return cometLogger{l.log.With(pairs...)} }

@@ -1,0 +1,246 @@
+package node
+
+import (
+	"encoding/json"
+	"strings"
+
+	"github.com/cairn-ledger/cairn/client/protocol"
+	"github.com/cairn-ledger/cairn/contracts/abi"
+	"github.com/cairn-ledger/cairn/node/internal/api"
+	"github.com/cairn-ledger/cairn/node/internal/machine"
+)
+
+// Entry reads an entry with what it commits to.
+func (b *backend) Entry(index uint64) (api.Entry, error) {
+	encoded, err := b.store.Entry(index)
+	if err != nil {
+		return api.Entry{}, asRefusal(err, "the log has no entry %d; its size is %d", index, b.store.Head().LogSize)
+	}
+	e, err := protocol.DecodeEntry(encoded)
+	if err != nil {
+		return api.Entry{}, err
+	}
+	out := api.Entry{
+		Index: index, Kind: e.Kind, Height: e.Height, TimeMs: e.TimeMs, Origin: e.Origin, Sequence: e.Sequence,
+		Cause: causeOf(&e), Commitment: e.Commitment,
+	}
+	if _, name, ok, err := machine.StreamName(b.store, e.Stream); err != nil {
+		return out, err
+	} else if ok {
+		out.Stream = name
+	}
+	payload, err := machine.ReadPayload(b.store, index)
+	if err != nil {
+		return out, asRefusal(err, "entry %d has no payload", index)
+	}
+	switch e.Kind {
+	case protocol.EntryEvent, protocol.EntryDuplicate, protocol.EntryEmitted:
+		event, err := protocol.DecodeRecord(payload.Bytes)
+		if err != nil {
+			return out, err
+		}
+		out.Event = &event
+	default:
+		if out.Act, err = protocol.DecodeAct(payload.Bytes); err != nil {
+			return out, err
+		}
+	}
+	return out, nil
+}
+
+func causeOf(e *protocol.Entry) *uint64 {
+	if e.Cause == protocol.NoCause {
+		return nil
+	}
+	return &e.Cause
+}
+
+// FindEvent finds an event by its CloudEvents identity.
+func (b *backend) FindEvent(producer protocol.Address, source, id string) (uint64, error) {
+	var index uint64
+	var ok bool
+	var err error
+	if producer.IsZero() {
+		index, ok, err = machine.FindEventOfAny(b.store, source, id)
+	} else {
+		index, ok, err = machine.FindEvent(b.store, producer, source, id)
+	}
+	if err == nil && !ok {
+		err = protocol.Refuse(protocol.CodeNotFound, "no event has the source %q and the id %q", source, id)
+	}
+	return index, err
+}
+
+// Stream says where a stream stands; one that does not exist stands at 0.
+func (b *backend) Stream(producer protocol.Address, name string) (api.Stream, error) {
+	view, _, err := b.viewAt(0)
+	if err != nil {
+		return api.Stream{}, err
+	}
+	next, err := machine.StreamNext(view, producer, name)
+	return api.Stream{Producer: producer, Name: name, Next: next}, err
+}
+
+// StreamEntries lists what became of a stream's sequences from one on.
+func (b *backend) StreamEntries(producer protocol.Address, name string, from uint64, count int) ([]api.StreamEntry, error) {
+	id := protocol.NewStreamID(producer, name)
+	var out []api.StreamEntry
+	for len(out) < count {
+		index, ok, err := machine.StreamEntry(b.store, id, from)
+		if err != nil || !ok {
+			return out, err
+		}
+		chunk, err := b.store.Entries(index, count-len(out))
+		if err != nil {
+			return out, asRefusal(err, "entry %d", index)
+		}
+		for i, encoded := range chunk {
+			e, err := protocol.DecodeEntry(encoded)
+			if err != nil {
+				return out, err
+			}
+			if e.Stream != id {
+				break // the run ends here
+			}
+			entry := api.StreamEntry{Sequence: e.Sequence, Index: index + uint64(i), Height: e.Height, Kind: e.Kind, Cause: causeOf(&e)}
+			if from = e.Sequence + 1; e.Kind == protocol.EntryGap {
+				if entry.Skipped, err = b.skipped(entry.Index); err != nil {
+					return out, err
+				}
+				from = e.Sequence + entry.Skipped
+			}
+			out = append(out, entry)
+		}
+	}
+	return out, nil
+}
+
+// skipped reads how many sequences a gap entry stands for.
+func (b *backend) skipped(index uint64) (uint64, error) {
+	payload, err := machine.ReadPayload(b.store, index)
+	if err != nil {
+		return 0, err
+	}
+	act, err := protocol.DecodeAct(payload.Bytes)
+	if err != nil {
+		return 0, err
+	}
+	gap, ok := act.(*protocol.GapAct)
+	if !ok {
+		return 0, protocol.Refuse(protocol.CodeInternal, "entry %d is no gap", index)
+	}
+	return gap.Count, nil
+}
+
+// Contracts lists the deployed contracts.
+func (b *backend) Contracts() ([]api.Contract, error) {
+	view, head, err := b.viewAt(0)
+	if err != nil {
+		return nil, err
+	}
+	contracts, err := b.machine.Contracts(view)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]api.Contract, 0, len(contracts))
+	for _, c := range contracts {
+		lag, err := machine.Lag(view, c.Address, head.LogSize)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, describe(c, lag))
+	}
+	return out, nil
+}
+
+func describe(c *machine.Contract, lag uint64) api.Contract {
+	m := c.Manifest
+	out := api.Contract{
+		Name: m.Name, Address: c.Address, Author: c.Author, Version: m.Version, Description: m.Description,
+		CodeHash: c.CodeHash, ManifestHash: c.ManifestHash, Since: c.Since, Lag: lag,
+		Events: []string{}, Calls: []string{}, Queries: []string{},
+	}
+	for _, e := range m.Events {
+		out.Events = append(out.Events, e.Type)
+	}
+	for _, call := range m.Calls {
+		out.Calls = append(out.Calls, call.Name)
+	}
+	for _, q := range m.Queries {
+		out.Queries = append(out.Queries, q.Name)
+	}
+	return out
+}
+
+func (b *backend) findContract(s machine.State, nameOrAddress string) (*machine.Contract, error) {
+	if strings.HasPrefix(nameOrAddress, protocol.AddressPrefix+"1") {
+		if address, err := protocol.ParseAddress(nameOrAddress); err == nil {
+			return b.machine.Contract(s, address)
+		}
+	}
+	return b.machine.ContractNamed(s, nameOrAddress)
+}
+
+// Contract finds one contract by name or address.
+func (b *backend) Contract(nameOrAddress string) (api.Contract, error) {
+	view, head, err := b.viewAt(0)
+	if err != nil {
+		return api.Contract{}, err
+	}
+	c, err := b.findContract(view, nameOrAddress)
+	if err != nil {
+		return api.Contract{}, err
+	}
+	lag, err := machine.Lag(view, c.Address, head.LogSize)
+	return describe(c, lag), err
+}
+
+// DeadLetters lists a contract's dead letters from an index on.
+func (b *backend) DeadLetters(contract string, from uint64, limit int) ([]api.DeadLetter, error) {
+	view, _, err := b.viewAt(0)
+	if err != nil {
+		return nil, err
+	}
+	c, err := b.findContract(view, contract)
+	if err != nil {
+		return nil, err
+	}
+	var after *uint64
+	if from > 0 {
+		before := from - 1
+		after = &before
+	}
+	letters, err := machine.DeadLetters(view, c.Address, after, limit)
+	out := make([]api.DeadLetter, len(letters))
+	for i, l := range letters {
+		out[i] = api.DeadLetter{Index: l.Index, Code: l.Code, Name: l.Code.Name(), GuestCode: l.GuestCode}
+	}
+	return out, err
+}
+
+// queryArgs renders arguments given as texts as the JSON the manifest asks for.
+func queryArgs(m *abi.Manifest, method string, args api.Args) ([]byte, error) {
+	if len(args.JSON) > 0 || len(args.Text) == 0 {
+		return args.JSON, nil
+	}
+	handler, ok := m.Query(method)
+	if !ok {
+		return nil, protocol.Refuse(protocol.CodeMethodUnknown, "contract %s has no query %q", m.Name, method)
+	}
+	quoted := map[string]bool{}
+	for _, f := range m.Queries[handler].Fields {
+		quoted[f.Name] = f.Kind == abi.KindString || f.Kind == abi.KindBytes || f.Kind == abi.KindTime
+	}
+	object := make(map[string]json.RawMessage, len(args.Text))
+	for name, text := range args.Text {
+		if isText, known := quoted[name]; isText || !known || !json.Valid([]byte(text)) {
+			encoded, err := json.Marshal(text)
+			if err != nil {
+				return nil, err
+			}
+			text = string(encoded)
+		}
+		object[name] = json.RawMessage(text)
+	}
+	return json.Marshal(object)
+}
