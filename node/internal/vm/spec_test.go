@@ -132,7 +132,7 @@ func (s *specRun) file(path string) {
 	s.limits.Exports, s.limits.Globals, s.limits.NameBytes, s.limits.Params = 5_000, 5_000, 5_000, 5_000
 	s.limits.TableEntries, s.limits.MemoryPages, s.limits.Locals, s.limits.BranchTable = math.MaxInt32, 65_536, 1_100, 100_000
 	s.limits.BranchTables, s.limits.Blocks, s.limits.Nesting, s.limits.BodyBytes = 1_000_000, 10_000, 1_000, 1<<20
-	s.limits.LocalsByBlocks, s.limits.LoopNesting = math.MaxInt32, 1_000
+	s.limits.LocalsByBlocks, s.limits.LoopNesting, s.limits.Work = math.MaxInt32, 1_000, math.MaxInt
 	ctx := context.Background()
 	config := wazero.NewRuntimeConfigCompiler()
 	if s.interpreter {

@@ -42,7 +42,10 @@ func Inject(m *module.Module, l *module.Limits, o Options) ([]byte, error) {
 		}
 	}
 	marker := append(appendName(nil, markerSection), Version)
-	return appendSection(out, module.SectionCustom, marker), nil
+	if out = appendSection(out, module.SectionCustom, marker); len(out) > l.MeteredBytes {
+		return nil, module.Over("metered-bytes", "bytes after metering", uint64(len(out)), l.MeteredBytes)
+	}
+	return out, nil
 }
 
 // injector holds what every body needs.

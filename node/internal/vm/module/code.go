@@ -59,6 +59,10 @@ func (m *Module) body(i int, contents []byte, l *Limits) error {
 	return nil
 }
 
+// bulkBlocks is what memory.grow, copy and fill count as blocks: compilers
+// expand them to loops, and the metering puts a branch before them.
+const bulkBlocks = 8
+
 // scan walks a body once: the block structure closes exactly at its end,
 // every index is inside bounds, and the counts keep the limits.
 func (m *Module) scan(b *Body, l *Limits) error {
@@ -77,15 +81,7 @@ func (m *Module) scan(b *Body, l *Limits) error {
 			if in.Op == OpLoop {
 				loops++
 			}
-			if blocks++; blocks > l.Blocks {
-				return over("blocks", "blocks", uint64(blocks), l.Blocks)
-			}
-			if len(open)-1 > l.Nesting {
-				return over("nesting", "nested blocks", uint64(len(open)-1), l.Nesting)
-			}
-			if loops > l.LoopNesting {
-				return over("loop-nesting", "nested loops", uint64(loops), l.LoopNesting)
-			}
+			blocks++
 		case OpElse:
 			if open[len(open)-1] != OpIf {
 				return refuse("format", "else without if at offset %d", in.Start)
@@ -97,19 +93,50 @@ func (m *Module) scan(b *Body, l *Limits) error {
 			}
 			open = open[:len(open)-1]
 		default:
+			blocks += branches(in.Op)
 			if err := m.operands(b, &in, len(open), l); err != nil {
 				return err
 			}
+		}
+		switch {
+		case blocks > l.Blocks:
+			return over("blocks", "blocks and branches", uint64(blocks), l.Blocks)
+		case len(open)-1 > l.Nesting:
+			return over("nesting", "nested blocks", uint64(len(open)-1), l.Nesting)
+		case loops > l.LoopNesting:
+			return over("loop-nesting", "nested loops", uint64(loops), l.LoopNesting)
 		}
 	}
 	if d.More() {
 		return refuse("format", "code follows the end at offset %d", in.End)
 	}
-	if product := blocks * len(b.LocalTypes); product > l.LocalsByBlocks {
-		return over("locals-by-blocks", "locals times blocks", uint64(product), l.LocalsByBlocks)
+	return m.sum(blocks, len(b.LocalTypes), l)
+}
+
+// branches is what an instruction adds to the blocks of its function.
+func branches(op uint16) int {
+	switch op {
+	case OpBrIf, OpBrTable:
+		return 1
+	case OpMemoryGrow, OpMemoryCopy, OpMemoryFill:
+		return bulkBlocks
 	}
-	if m.blocks += blocks; m.blocks > l.ModuleBlocks {
-		return over("module-blocks", "blocks in all functions so far", uint64(m.blocks), l.ModuleBlocks)
+	return 0
+}
+
+// sum adds one function to the counts of the module. A compiler looks, at
+// every place where branches meet, back along the blocks for the value of
+// every local, which is what work bounds.
+func (m *Module) sum(blocks, locals int, l *Limits) error {
+	m.blocks += blocks
+	m.work += blocks * blocks * (locals + 8)
+	switch {
+	case blocks*locals > l.LocalsByBlocks:
+		return over("locals-by-blocks", "locals times blocks", uint64(blocks*locals), l.LocalsByBlocks)
+	case m.work > l.Work:
+		return over("work", "as blocks squared times locals in all functions so far", uint64(m.work), l.Work)
+	case m.blocks > l.ModuleBlocks:
+		return over("module-blocks", "blocks and branches in all functions so far", uint64(m.blocks), l.ModuleBlocks)
 	}
 	return nil
 }
@@ -124,6 +151,10 @@ func (m *Module) operands(b *Body, in *Instruction, labels int, l *Limits) error
 		return refuse("format", "%s index %d at offset %d, there are %d", what, index, in.Start, size)
 	}
 	switch in.Op {
+	case OpMemoryGrow:
+		if m.grows++; m.grows > l.Grows {
+			return over("memory-grows", "memory.grow in all functions so far", uint64(m.grows), l.Grows)
+		}
 	case OpBr, OpBrIf:
 		return bound("label", in.Index, labels)
 	case OpBrTable:

@@ -111,6 +111,8 @@ type Module struct {
 	globalTypes       []GlobalType // imported, then defined
 	functionTypes     []uint32     // imported, then defined
 	blocks            int
+	grows             int
+	work              int
 	branchTargets     int
 }
 

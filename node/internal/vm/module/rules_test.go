@@ -168,7 +168,7 @@ func TestRules(t *testing.T) {
 
 		{"all blocks", add(repeat(l.Blocks, block+end)), "", 0},
 		{"one more block", add("", repeat(l.Blocks+1, block+end)), "blocks", 2},
-		{"too many blocks in all", add(many(l.ModuleBlocks/l.Blocks+1, repeat(l.Blocks, block+end))...), "module-blocks", 11},
+		{"too many blocks in all", add(many(l.ModuleBlocks/200+1, repeat(200, block+end))...), "module-blocks", 101},
 		{"deepest nesting", add(repeat(l.Nesting, block) + repeat(l.Nesting, end)), "", 0},
 		{"deeper nesting", add(repeat(l.Nesting+1, block) + repeat(l.Nesting+1, end)), "nesting", 1},
 		{"deepest loops", add(repeat(l.LoopNesting, loop) + repeat(l.LoopNesting, end)), "", 0},
@@ -178,6 +178,15 @@ func TestRules(t *testing.T) {
 		{"branch table", add("\x41\x00\x0e" + u(l.BranchTable) + repeat(l.BranchTable+1, "\x00")), "", 0},
 		{"larger branch table", add("\x41\x00\x0e" + u(l.BranchTable+1) + repeat(l.BranchTable+2, "\x00")), "branch-table", 1},
 		{"branch tables", add(many(17, "\x41\x00\x0e"+u(l.BranchTable)+repeat(l.BranchTable+1, "\x00"))...), "branch-tables", 16},
+
+		{"all branches", add(repeat(l.Blocks, "\x41\x00\x0d\x00")), "", 0},
+		{"one more branch", add(repeat(l.Blocks+1, "\x41\x00\x0d\x00")), "blocks", 1},
+		{"bulk operations", add(repeat(l.Blocks/bulkBlocks+1, "\x41\x00\x41\x00\x41\x00\xfc\x0b\x00")), "blocks", 1},
+		{"all grows", add(repeat(l.Grows, "\x41\x00\x40\x00\x1a")), "", 0},
+		{"one more grow", add("", repeat(l.Grows+1, "\x41\x00\x40\x00\x1a")), "memory-grows", 2},
+		{"work", func(b *builder) {
+			b.bodies = many(11, body([]string{"\x5c\x7f"}, repeat(316, block+end)))
+		}, "work", 11},
 
 		{"SIMD", add("\xfd\x0c" + repeat(16, "\x00") + "\x1a"), "opcode", 1},
 		{"threads", add("\xfe\x03\x00"), "opcode", 1},
