@@ -24,6 +24,10 @@ import (
 	"github.com/cairn-ledger/cairn/node/internal/store/cometdb"
 )
 
+// mempoolTxs is how many transactions may wait for a block before the API
+// answers BUSY: bytes are the usual limit, this bounds small ones.
+const mempoolTxs = 16_000
+
 // maxBlockBytes is the network's limit of a block, a consensus parameter.
 const maxBlockBytes = 8 << 20
 
@@ -82,10 +86,10 @@ func cometConfig(home string, c *Config) *cmtconfig.Config {
 	cfg.Consensus.CreateEmptyBlocks = false
 	cfg.Consensus.PeerGossipSleepDuration = time.Duration(c.GossipSleep)
 	cfg.Mempool.Recheck = false
-	cfg.Mempool.Size = 20_000
-	cfg.Mempool.CacheSize = 40_000
+	cfg.Mempool.Size = mempoolTxs + mempoolTxs/4 // gossip may fill what the API leaves
+	cfg.Mempool.CacheSize = 4 * mempoolTxs
 	cfg.Mempool.MaxTxBytes = protocol.MaxTxBytes
-	cfg.Mempool.MaxTxsBytes = c.MempoolBytes
+	cfg.Mempool.MaxTxsBytes = c.MempoolBytes + c.MempoolBytes/4
 	cfg.TxIndex.Indexer = "null"
 	cfg.StateSync.Enable = false
 	cfg.Storage.DiscardABCIResponses = true

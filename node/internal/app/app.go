@@ -15,6 +15,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"runtime/debug"
@@ -118,11 +119,12 @@ func (a *App) CheckTx(_ context.Context, req *abci.RequestCheckTx) (*abci.Respon
 		}
 		return &abci.ResponseCheckTx{GasWanted: 1}, nil
 	}
-	code, refused := protocol.CodeOf(err)
-	if !refused {
-		a.Log.Error("check failed", "err", err)
+	var refusal *protocol.Error
+	if errors.As(err, &refusal) {
+		return &abci.ResponseCheckTx{Code: uint32(refusal.Code), Log: refusal.Text}, nil
 	}
-	return &abci.ResponseCheckTx{Code: uint32(code), Log: err.Error()}, nil
+	a.Log.Error("a transaction could not be checked", "err", err)
+	return &abci.ResponseCheckTx{Code: uint32(protocol.CodeInternal), Log: "the node failed to check it; its log has the reason"}, nil
 }
 
 // Check is CheckTx with its error as it is.
