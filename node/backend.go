@@ -15,6 +15,7 @@ import (
 
 	"github.com/cairn-ledger/cairn/client/proof"
 	"github.com/cairn-ledger/cairn/client/protocol"
+	"github.com/cairn-ledger/cairn/client/rest"
 	"github.com/cairn-ledger/cairn/genesis"
 	"github.com/cairn-ledger/cairn/node/internal/api"
 	"github.com/cairn-ledger/cairn/node/internal/app"
@@ -115,14 +116,14 @@ func (b *backend) Submit(ctx context.Context, raw []byte) (protocol.Hash, error)
 }
 
 // Status looks for the recorded outcome, waiting for commits up to wait.
-func (b *backend) Status(ctx context.Context, id protocol.Hash, wait time.Duration) (api.Status, error) {
+func (b *backend) Status(ctx context.Context, id protocol.Hash, wait time.Duration) (rest.Status, error) {
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	for {
 		committed := b.app.Committed()
 		out, ok, err := machine.TxOutcome(b.store, id)
 		if err != nil {
-			return api.Status{}, err
+			return rest.Status{}, err
 		}
 		if ok {
 			return decided(id, out), nil
@@ -130,37 +131,37 @@ func (b *backend) Status(ctx context.Context, id protocol.Hash, wait time.Durati
 		select {
 		case <-committed:
 		case <-ctx.Done():
-			s := api.Status{TxID: id, State: api.StateUnknown, Name: protocol.CodeOK.Name(), Retryable: true}
+			s := rest.Status{TxID: id, State: rest.StateUnknown, Name: protocol.CodeOK.Name(), Retryable: true}
 			if b.remembers(id) {
-				s.State = api.StatePending
+				s.State = rest.StatePending
 			}
 			return s, nil
 		}
 	}
 }
 
-func decided(id protocol.Hash, out machine.RecordedOutcome) api.Status {
-	s := api.Status{
-		TxID: id, State: api.StateCommitted, Code: out.Code, Name: out.Code.Name(), Height: out.Height, FirstIndex: out.First,
+func decided(id protocol.Hash, out machine.RecordedOutcome) rest.Status {
+	s := rest.Status{
+		TxID: id, State: rest.StateCommitted, Code: out.Code, Name: out.Code.Name(), Height: out.Height, FirstIndex: out.First,
 		Entries: out.Entries, Absorbed: out.Absorbed, Duplicates: out.Duplicates, Next: out.Next, GuestCode: out.GuestCode,
 	}
 	if out.Code != protocol.CodeOK {
-		s.State, s.Retryable, s.Message = api.StateRefused, out.Code.Retryable(), out.Code.Meaning()
+		s.State, s.Retryable, s.Message = rest.StateRefused, out.Code.Retryable(), out.Code.Meaning()
 	}
 	return s
 }
 
 // Head is the newest committed block.
-func (b *backend) Head() (api.Head, error) {
+func (b *backend) Head() (rest.Head, error) {
 	view, head, err := b.viewAt(0)
 	if err != nil {
-		return api.Head{}, err
+		return rest.Head{}, err
 	}
 	contracts, err := b.machine.Contracts(view)
 	if err != nil {
-		return api.Head{}, err
+		return rest.Head{}, err
 	}
-	out := api.Head{
+	out := rest.Head{
 		ChainID: b.genesis.ChainID, Height: head.Height, TimeMs: head.TimeMs, LogSize: head.LogSize,
 		LogRoot: head.LogRoot, StateRoot: head.StateRoot, AppHash: head.AppHash,
 	}

@@ -1,26 +1,28 @@
 package node
 
 import (
+	"crypto/sha256"
 	"encoding/json"
 	"strings"
 
 	"github.com/cairn-ledger/cairn/client/protocol"
+	"github.com/cairn-ledger/cairn/client/rest"
 	"github.com/cairn-ledger/cairn/contracts/abi"
 	"github.com/cairn-ledger/cairn/node/internal/api"
 	"github.com/cairn-ledger/cairn/node/internal/machine"
 )
 
 // Entry reads an entry with what it commits to.
-func (b *backend) Entry(index uint64) (api.Entry, error) {
+func (b *backend) Entry(index uint64) (rest.Entry, error) {
 	encoded, err := b.store.Entry(index)
 	if err != nil {
-		return api.Entry{}, asRefusal(err, "the log has no entry %d; its size is %d", index, b.store.Head().LogSize)
+		return rest.Entry{}, asRefusal(err, "the log has no entry %d; its size is %d", index, b.store.Head().LogSize)
 	}
 	e, err := protocol.DecodeEntry(encoded)
 	if err != nil {
-		return api.Entry{}, err
+		return rest.Entry{}, err
 	}
-	out := api.Entry{
+	out := rest.Entry{
 		Index: index, Kind: e.Kind, Height: e.Height, TimeMs: e.TimeMs, Origin: e.Origin, Sequence: e.Sequence,
 		Cause: causeOf(&e), Commitment: e.Commitment,
 	}
@@ -72,68 +74,65 @@ func (b *backend) FindEvent(producer protocol.Address, source, id string) (uint6
 }
 
 // Stream says where a stream stands; one that does not exist stands at 0.
-func (b *backend) Stream(producer protocol.Address, name string) (api.Stream, error) {
+func (b *backend) Stream(producer protocol.Address, name string) (rest.Stream, error) {
 	view, _, err := b.viewAt(0)
 	if err != nil {
-		return api.Stream{}, err
+		return rest.Stream{}, err
 	}
 	next, err := machine.StreamNext(view, producer, name)
-	return api.Stream{Producer: producer, Name: name, Next: next}, err
+	return rest.Stream{Producer: producer, Name: name, Next: next}, err
 }
 
 // StreamEntries lists what became of a stream's sequences from one on.
-func (b *backend) StreamEntries(producer protocol.Address, name string, from uint64, count int) ([]api.StreamEntry, error) {
+func (b *backend) StreamEntries(producer protocol.Address, name string, from uint64, count int) ([]rest.StreamEntry, error) {
 	id := protocol.NewStreamID(producer, name)
-	var out []api.StreamEntry
+	var out []rest.StreamEntry
 	for len(out) < count {
 		index, ok, err := machine.StreamEntry(b.store, id, from)
 		if err != nil || !ok {
 			return out, err
 		}
-		chunk, err := b.store.Entries(index, count-len(out))
+		first, payloads, err := machine.ReadBundle(b.store, index)
 		if err != nil {
-			return out, asRefusal(err, "entry %d", index)
+			return out, asRefusal(err, "entry %d has no payload", index)
 		}
-		for i, encoded := range chunk {
-			e, err := protocol.DecodeEntry(encoded)
+		for ; index-first < uint64(len(payloads)) && len(out) < count; index++ {
+			entry, next, err := b.streamEntry(index, payloads[index-first].Bytes)
 			if err != nil {
 				return out, err
 			}
-			if e.Stream != id {
-				break // the run ends here
-			}
-			entry := api.StreamEntry{Sequence: e.Sequence, Index: index + uint64(i), Height: e.Height, Kind: e.Kind, Cause: causeOf(&e)}
-			if from = e.Sequence + 1; e.Kind == protocol.EntryGap {
-				if entry.Skipped, err = b.skipped(entry.Index); err != nil {
-					return out, err
-				}
-				from = e.Sequence + entry.Skipped
-			}
-			out = append(out, entry)
+			out, from = append(out, entry), next
 		}
 	}
 	return out, nil
 }
 
-// skipped reads how many sequences a gap entry stands for.
-func (b *backend) skipped(index uint64) (uint64, error) {
-	payload, err := machine.ReadPayload(b.store, index)
+// streamEntry describes one entry of a stream, and says which sequence follows it.
+func (b *backend) streamEntry(index uint64, payload []byte) (entry rest.StreamEntry, next uint64, err error) {
+	encoded, err := b.store.Entry(index)
 	if err != nil {
-		return 0, err
+		return entry, 0, err
 	}
-	act, err := protocol.DecodeAct(payload.Bytes)
+	e, err := protocol.DecodeEntry(encoded)
 	if err != nil {
-		return 0, err
+		return entry, 0, err
 	}
-	gap, ok := act.(*protocol.GapAct)
-	if !ok {
-		return 0, protocol.Refuse(protocol.CodeInternal, "entry %d is no gap", index)
+	entry = rest.StreamEntry{
+		Sequence: e.Sequence, Index: index, Height: e.Height, Kind: e.Kind, Cause: causeOf(&e), Record: sha256.Sum256(payload),
 	}
-	return gap.Count, nil
+	if e.Kind != protocol.EntryGap {
+		return entry, e.Sequence + 1, nil
+	}
+	act, err := protocol.DecodeAct(payload)
+	if err != nil {
+		return entry, 0, err
+	}
+	entry.Skipped = act.(*protocol.GapAct).Count // an entry's payload is of its kind
+	return entry, e.Sequence + entry.Skipped, nil
 }
 
 // Contracts lists the deployed contracts.
-func (b *backend) Contracts() ([]api.Contract, error) {
+func (b *backend) Contracts() ([]rest.Contract, error) {
 	view, head, err := b.viewAt(0)
 	if err != nil {
 		return nil, err
@@ -142,7 +141,7 @@ func (b *backend) Contracts() ([]api.Contract, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := make([]api.Contract, 0, len(contracts))
+	out := make([]rest.Contract, 0, len(contracts))
 	for _, c := range contracts {
 		lag, err := machine.Lag(view, c.Address, head.LogSize)
 		if err != nil {
@@ -153,9 +152,9 @@ func (b *backend) Contracts() ([]api.Contract, error) {
 	return out, nil
 }
 
-func describe(c *machine.Contract, lag uint64) api.Contract {
+func describe(c *machine.Contract, lag uint64) rest.Contract {
 	m := c.Manifest
-	out := api.Contract{
+	out := rest.Contract{
 		Name: m.Name, Address: c.Address, Author: c.Author, Version: m.Version, Description: m.Description,
 		CodeHash: c.CodeHash, ManifestHash: c.ManifestHash, Since: c.Since, Lag: lag,
 		Events: []string{}, Calls: []string{}, Queries: []string{},
@@ -182,21 +181,21 @@ func (b *backend) findContract(s machine.State, nameOrAddress string) (*machine.
 }
 
 // Contract finds one contract by name or address.
-func (b *backend) Contract(nameOrAddress string) (api.Contract, error) {
+func (b *backend) Contract(nameOrAddress string) (rest.Contract, error) {
 	view, head, err := b.viewAt(0)
 	if err != nil {
-		return api.Contract{}, err
+		return rest.Contract{}, err
 	}
 	c, err := b.findContract(view, nameOrAddress)
 	if err != nil {
-		return api.Contract{}, err
+		return rest.Contract{}, err
 	}
 	lag, err := machine.Lag(view, c.Address, head.LogSize)
 	return describe(c, lag), err
 }
 
 // DeadLetters lists a contract's dead letters from an index on.
-func (b *backend) DeadLetters(contract string, from uint64, limit int) ([]api.DeadLetter, error) {
+func (b *backend) DeadLetters(contract string, from uint64, limit int) ([]rest.DeadLetter, error) {
 	view, _, err := b.viewAt(0)
 	if err != nil {
 		return nil, err
@@ -211,9 +210,9 @@ func (b *backend) DeadLetters(contract string, from uint64, limit int) ([]api.De
 		after = &before
 	}
 	letters, err := machine.DeadLetters(view, c.Address, after, limit)
-	out := make([]api.DeadLetter, len(letters))
+	out := make([]rest.DeadLetter, len(letters))
 	for i, l := range letters {
-		out[i] = api.DeadLetter{Index: l.Index, Code: l.Code, Name: l.Code.Name(), GuestCode: l.GuestCode}
+		out[i] = rest.DeadLetter{Index: l.Index, Code: l.Code, Name: l.Code.Name(), GuestCode: l.GuestCode}
 	}
 	return out, err
 }

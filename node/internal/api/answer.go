@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"github.com/cairn-ledger/cairn/client/protocol"
+	"github.com/cairn-ledger/cairn/client/rest"
 )
 
 // handler answers a request with a value to render as JSON, or a refusal.
@@ -20,14 +21,6 @@ type raw struct {
 
 // accepted is an answer with status 202.
 type accepted struct{ any }
-
-// Problem is the body of every answer that is not a success.
-type Problem struct {
-	Code      protocol.Code `json:"code"`
-	Name      string        `json:"name"`
-	Message   string        `json:"message"` // a sentence that says what to do
-	Retryable bool          `json:"retryable"`
-}
 
 // answer renders what a handler says. A panic is a fault of this node's, kept
 // to the one request.
@@ -100,7 +93,7 @@ func (s *Server) refuse(w http.ResponseWriter, err error) {
 	if status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable {
 		w.Header().Set("Retry-After", strconv.Itoa(retryAfterSeconds))
 	}
-	body, _ := json.Marshal(Problem{Code: code, Name: code.Name(), Message: err.Error(), Retryable: code.Retryable()})
+	body, _ := json.Marshal(rest.Problem{Code: code, Name: code.Name(), Message: err.Error(), Retryable: code.Retryable()})
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	w.Write(append(body, '\n'))

@@ -8,6 +8,7 @@ import (
 	"net/http"
 
 	"github.com/cairn-ledger/cairn/client/protocol"
+	"github.com/cairn-ledger/cairn/client/rest"
 )
 
 const maxIndex = 1<<63 - 1
@@ -41,7 +42,7 @@ func (s *Server) submit(r *http.Request) (any, error) {
 		return nil, err
 	}
 	if wait == 0 {
-		return accepted{map[string]any{"txId": id}}, nil
+		return accepted{rest.Submitted{TxID: id}}, nil
 	}
 	return s.backend.Status(r.Context(), id, wait)
 }
@@ -197,7 +198,7 @@ func (s *Server) streamEntries(r *http.Request) (any, error) {
 		return nil, err
 	}
 	entries, err := s.backend.StreamEntries(producer, name, from, int(count))
-	return map[string]any{"entries": orEmpty(entries)}, err
+	return rest.StreamEntries{Entries: orEmpty(entries)}, err
 }
 
 // orEmpty renders no elements as [] instead of null.
@@ -210,7 +211,7 @@ func orEmpty[T any](list []T) []T {
 
 func (s *Server) contracts(*http.Request) (any, error) {
 	list, err := s.backend.Contracts()
-	return map[string]any{"contracts": orEmpty(list)}, err
+	return rest.Contracts{Contracts: orEmpty(list)}, err
 }
 
 func (s *Server) contract(r *http.Request) (any, error) {
@@ -251,7 +252,7 @@ func (s *Server) deadLetters(r *http.Request) (any, error) {
 		return nil, err
 	}
 	letters, err := s.backend.DeadLetters(r.PathValue("contract"), from, int(limit))
-	return map[string]any{"deadLetters": orEmpty(letters)}, err
+	return rest.DeadLetters{DeadLetters: orEmpty(letters)}, err
 }
 
 func (s *Server) live(*http.Request) (any, error) { return map[string]string{"status": "live"}, nil }

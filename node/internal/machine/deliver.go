@@ -235,7 +235,7 @@ func (x *execution) payloadAt(index uint64, entry freshEntry) (Payload, error) {
 	if i := index - x.oldFirst; index >= x.oldFirst && i < uint64(len(x.oldBundle)) {
 		return x.oldBundle[i], nil
 	}
-	first, payloads, err := readBundle(x.b, index)
+	first, payloads, err := ReadBundle(x.b, index)
 	if err != nil {
 		return Payload{}, err
 	}
@@ -248,7 +248,8 @@ type BundleReader interface {
 	Bundle(index uint64) (first uint64, count uint32, data []byte, err error)
 }
 
-func readBundle(r BundleReader, index uint64) (first uint64, payloads []Payload, err error) {
+// ReadBundle reads the payloads of the run of entries that holds an entry.
+func ReadBundle(r BundleReader, index uint64) (first uint64, payloads []Payload, err error) {
 	first, count, data, err := r.Bundle(index)
 	if err != nil {
 		return 0, nil, err
@@ -264,7 +265,7 @@ func readBundle(r BundleReader, index uint64) (first uint64, payloads []Payload,
 
 // ReadPayload reads the payload and blind of one entry.
 func ReadPayload(r BundleReader, index uint64) (Payload, error) {
-	first, payloads, err := readBundle(r, index)
+	first, payloads, err := ReadBundle(r, index)
 	if err != nil {
 		return Payload{}, err
 	}

@@ -1,0 +1,9 @@
+// Package client is the SDK for producers, consumers and auditors: it signs
+// and batches events, submits them to any node that answers, follows them to
+// their final entries, queries contracts and fetches receipts, which
+// client/proof verifies offline.
+//
+// A Producer owns one stream. Its sequence makes every retry harmless: what
+// the ledger already holds is absorbed, so an event sent twice is in the log
+// once. After a restart it goes on from the sequence the ledger expects.
+package client

@@ -1,0 +1,57 @@
+package client
+
+import (
+	"context"
+
+	"github.com/cairn-ledger/cairn/client/proof"
+)
+
+// Result says where a final event is.
+type Result struct {
+	Index     uint64 // of the event's entry in the log; of a duplicate, of the first one's
+	Height    uint64 // of the block that took the sequence
+	Duplicate bool   // the ledger had an event of the same (source, id) already
+	Held      bool   // the ledger held the sequence before this producer began
+}
+
+// Future is an event on its way.
+type Future struct {
+	Sequence uint64 // its place in the stream
+
+	client *Client
+	done   chan struct{}
+	result Result // set before done closes
+	err    error  // set before done closes
+}
+
+func (f *Future) resolve(r Result, err error) {
+	select {
+	case <-f.done: // the batch failed after this event was settled
+		return
+	default:
+	}
+	f.result, f.err = r, err
+	close(f.done)
+}
+
+// Done closes when the event is final or has failed.
+func (f *Future) Done() <-chan struct{} { return f.done }
+
+// Wait waits until the event is final.
+func (f *Future) Wait(ctx context.Context) (Result, error) {
+	select {
+	case <-f.done:
+		return f.result, f.err
+	case <-ctx.Done():
+		return Result{}, ctx.Err()
+	}
+}
+
+// Receipt waits until the event is final and fetches its receipt.
+func (f *Future) Receipt(ctx context.Context) (*proof.Receipt, error) {
+	result, err := f.Wait(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return f.client.Receipt(ctx, result.Index)
+}

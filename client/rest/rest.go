@@ -1,0 +1,132 @@
+// Package rest is the vocabulary of a node's HTTP API: the JSON its answers
+// are made of. docs/api.md lists the paths.
+package rest
+
+import (
+	"github.com/cairn-ledger/cairn/client/protocol"
+)
+
+// State is how far a transaction has come.
+type State string
+
+// States of a transaction.
+const (
+	StatePending   State = "pending"   // waits for a block
+	StateCommitted State = "committed" // executed, final
+	StateRefused   State = "refused"   // executed to a refusal, final
+	StateUnknown   State = "unknown"   // this node has not seen it
+)
+
+// Status is the one status of a submission.
+type Status struct {
+	TxID       protocol.Hash `json:"txId"`
+	State      State         `json:"state"`
+	Code       protocol.Code `json:"code"`
+	Name       string        `json:"name"`
+	Retryable  bool          `json:"retryable"`
+	Message    string        `json:"message,omitempty"`
+	Height     uint64        `json:"height,omitempty"`
+	FirstIndex uint64        `json:"firstIndex"`
+	Entries    uint32        `json:"entries"`
+	Absorbed   uint32        `json:"absorbed"`
+	Duplicates uint32        `json:"duplicates"`
+	Next       uint64        `json:"next"`
+	GuestCode  uint32        `json:"guestCode,omitempty"`
+}
+
+// Head is the newest block this node has committed.
+type Head struct {
+	ChainID   string        `json:"chainId"`
+	Height    uint64        `json:"height"`
+	TimeMs    int64         `json:"timeMs"`
+	LogSize   uint64        `json:"logSize"`
+	LogRoot   protocol.Hash `json:"logRoot"`
+	StateRoot protocol.Hash `json:"stateRoot"`
+	AppHash   protocol.Hash `json:"appHash"`
+	Lag       uint64        `json:"lag"` // log entries the slowest contract has yet to look at
+}
+
+// Entry is an entry of the log with what it commits to.
+type Entry struct {
+	Index      uint64             `json:"index"`
+	Kind       protocol.EntryKind `json:"kind"`
+	Height     uint64             `json:"height"`
+	TimeMs     uint64             `json:"timeMs"`
+	Origin     protocol.Address   `json:"origin"`
+	Stream     string             `json:"stream,omitempty"` // name
+	Sequence   uint64             `json:"sequence"`
+	Cause      *uint64            `json:"cause,omitempty"`
+	Commitment protocol.Hash      `json:"commitment"`
+	Event      *protocol.Event    `json:"event,omitempty"`
+	Act        any                `json:"act,omitempty"`
+}
+
+// Stream is a producer's stream.
+type Stream struct {
+	Producer protocol.Address `json:"producer"`
+	Name     string           `json:"name"`
+	Next     uint64           `json:"next"` // sequence the ledger expects
+}
+
+// StreamEntry is what became of a sequence of a stream.
+type StreamEntry struct {
+	Sequence uint64             `json:"sequence"`
+	Index    uint64             `json:"index"`
+	Height   uint64             `json:"height"`
+	Kind     protocol.EntryKind `json:"kind"`
+	Record   protocol.Hash      `json:"record"`            // SHA-256 of the entry's payload
+	Cause    *uint64            `json:"cause,omitempty"`   // of a duplicate: the first one's index
+	Skipped  uint64             `json:"skipped,omitempty"` // of a gap: how many sequences it stands for
+}
+
+// Contract is a deployed contract.
+type Contract struct {
+	Name         string           `json:"name"`
+	Address      protocol.Address `json:"address"`
+	Author       protocol.Address `json:"author"`
+	Version      string           `json:"version"`
+	Description  string           `json:"description,omitempty"`
+	CodeHash     protocol.Hash    `json:"codeHash"`
+	ManifestHash protocol.Hash    `json:"manifestHash"`
+	Since        uint64           `json:"since"` // log index of the deployment
+	Events       []string         `json:"events"`
+	Calls        []string         `json:"calls"`
+	Queries      []string         `json:"queries"`
+	Lag          uint64           `json:"lag"`
+}
+
+// DeadLetter is a delivery that was given up.
+type DeadLetter struct {
+	Index     uint64        `json:"index"`
+	Code      protocol.Code `json:"code"`
+	Name      string        `json:"name"`
+	GuestCode uint32        `json:"guestCode,omitempty"`
+}
+
+// Problem is the body of every answer that is not a success.
+type Problem struct {
+	Code      protocol.Code `json:"code"`
+	Name      string        `json:"name"`
+	Message   string        `json:"message"` // a sentence that says what to do
+	Retryable bool          `json:"retryable"`
+}
+
+// Submitted answers a transaction that was taken.
+type Submitted struct {
+	TxID protocol.Hash `json:"txId"`
+}
+
+// StreamEntries is a page of a stream.
+type StreamEntries struct {
+	Entries []StreamEntry `json:"entries"`
+}
+
+// Contracts is the list of deployed contracts.
+type Contracts struct {
+	Contracts []Contract `json:"contracts"`
+}
+
+// DeadLetters is a page of a contract's dead letters.
+type DeadLetters struct {
+	DeadLetters []DeadLetter `json:"deadLetters"`
+}
