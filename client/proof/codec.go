@@ -78,6 +78,15 @@ func Decode(b []byte) (*Receipt, error) {
 	return r, nil
 }
 
+// UnmarshalBinary is Decode.
+func (r *Receipt) UnmarshalBinary(b []byte) error {
+	decoded, err := Decode(b)
+	if err == nil {
+		*r = *decoded
+	}
+	return err
+}
+
 func (r *Receipt) appendBody(dst []byte) ([]byte, error) {
 	if err := r.check(); err != nil {
 		return nil, err

@@ -168,15 +168,6 @@ func (r *Receipt) UnmarshalJSON(b []byte) error {
 	return err
 }
 
-// UnmarshalBinary is Decode.
-func (r *Receipt) UnmarshalBinary(b []byte) error {
-	decoded, err := Decode(b)
-	if err == nil {
-		*r = *decoded
-	}
-	return err
-}
-
 // Parse reads a receipt of either form, which its first byte tells apart.
 func Parse(b []byte) (*Receipt, error) {
 	if len(b) > 0 && b[0] == '{' {
