@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"runtime"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -23,9 +24,6 @@ import (
 	"github.com/cairn-ledger/cairn/node/internal/store"
 )
 
-// receiptWithin bounds how long a receipt waits for its block.
-const receiptWithin = 15 * time.Second
-
 // backend answers the API from the node's parts.
 type backend struct {
 	app     *app.App
@@ -35,20 +33,24 @@ type backend struct {
 	genesis *genesis.Document
 	anchor  proof.Anchor
 
-	mu        sync.Mutex
-	submitted [2]map[protocol.Hash]struct{} // handed to the mempool here, in two generations; guarded by mu
+	mempoolBytes int64         // what may wait for a block before the answer is BUSY
+	queries      chan struct{} // one token for each contract query under way
+
+	mu     sync.Mutex
+	proven map[uint64]*proven // by height of the block that proves; guarded by mu
 }
 
 var _ api.Backend = (*backend)(nil)
 
-func newBackend(a *app.App, comet *cmtnode.Node) (*backend, error) {
+func newBackend(a *app.App, comet *cmtnode.Node, mempoolBytes int64) (*backend, error) {
 	anchor, err := a.Genesis.Anchor()
 	if err != nil {
 		return nil, err
 	}
-	b := &backend{app: a, store: a.Store, machine: a.Machine, comet: comet, genesis: a.Genesis, anchor: anchor}
-	b.submitted[0] = make(map[protocol.Hash]struct{})
-	return b, nil
+	return &backend{
+		app: a, store: a.Store, machine: a.Machine, comet: comet, genesis: a.Genesis, anchor: anchor,
+		mempoolBytes: mempoolBytes, queries: make(chan struct{}, runtime.GOMAXPROCS(0)), proven: make(map[uint64]*proven),
+	}, nil
 }
 
 // asRefusal turns the store's "not there" into an answer; other errors stay faults.
@@ -62,57 +64,37 @@ func asRefusal(err error, format string, args ...any) error {
 	return err
 }
 
-// maxRemembered bounds one generation of submitted ids.
-const maxRemembered = 100_000
-
-func (b *backend) remember(id protocol.Hash) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if len(b.submitted[0]) >= maxRemembered {
-		b.submitted[0], b.submitted[1] = make(map[protocol.Hash]struct{}), b.submitted[0]
-	}
-	b.submitted[0][id] = struct{}{}
-}
-
-func (b *backend) remembers(id protocol.Hash) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	_, young := b.submitted[0][id]
-	_, old := b.submitted[1][id]
-	return young || old
-}
-
 // Submit checks a transaction and puts it into the mempool, which gossips it.
-func (b *backend) Submit(ctx context.Context, raw []byte) (protocol.Hash, error) {
+// The same bytes again are harmless: the answer is the same id.
+func (b *backend) Submit(_ context.Context, raw []byte) (protocol.Hash, error) {
 	id, err := protocol.TxID(b.genesis.ChainID, raw)
 	if err != nil {
 		return id, err
 	}
-	if err := b.app.Check(raw); err != nil { // said here in full; the mempool only passes a code on
-		return id, err
+	if b.comet.ConsensusReactor().WaitSync() {
+		return id, protocol.Refuse(protocol.CodeUnavailable, "this node is catching up; submit at another one, or wait")
 	}
-	checked := make(chan *cmtabci.ResponseCheckTx, 1)
-	err = b.comet.Mempool().CheckTx(raw, func(r *cmtabci.ResponseCheckTx) { checked <- r }, mempool.TxInfo{})
+	pool := b.comet.Mempool()
+	if txs := pool.Size(); txs >= mempoolTxs || pool.SizeBytes()+int64(len(raw)) > b.mempoolBytes {
+		return id, protocol.Refuse(protocol.CodeBusy, "%d transactions wait for a block; send it again in a second", txs)
+	}
+	var refusal error
+	checked := func(r *cmtabci.ResponseCheckTx) { // runs before CheckTx returns: app.Clients are local
+		if r.Code != cmtabci.CodeTypeOK {
+			refusal = protocol.Refuse(protocol.Code(r.Code), "%s", r.Log)
+		}
+	}
+	err = pool.CheckTx(raw, checked, mempool.TxInfo{})
 	var full mempool.ErrMempoolIsFull
 	switch {
 	case errors.Is(err, mempool.ErrTxInCache):
-		b.remember(id)
 		return id, nil // it is on its way, or was decided: the status says which
 	case errors.As(err, &full):
 		return id, protocol.Refuse(protocol.CodeBusy, "%d transactions wait for a block; send it again in a second", full.NumTxs)
 	case err != nil:
 		return id, protocol.Refuse(protocol.CodeUnavailable, "the mempool does not take it: %v", err)
 	}
-	select {
-	case r := <-checked:
-		if r.Code != 0 {
-			return id, protocol.Refuse(protocol.Code(r.Code), "%s", r.Log)
-		}
-	case <-ctx.Done():
-		return id, protocol.Refuse(protocol.CodeTimeout, "the mempool did not answer in time; ask for the status of %s", id)
-	}
-	b.remember(id)
-	return id, nil
+	return id, refusal
 }
 
 // Status looks for the recorded outcome, waiting for commits up to wait.
@@ -121,23 +103,32 @@ func (b *backend) Status(ctx context.Context, id protocol.Hash, wait time.Durati
 	defer cancel()
 	for {
 		committed := b.app.Committed()
-		out, ok, err := machine.TxOutcome(b.store, id)
-		if err != nil {
-			return rest.Status{}, err
-		}
-		if ok {
-			return decided(id, out), nil
+		s, err := b.statusNow(id)
+		if err != nil || s.State == rest.StateCommitted || s.State == rest.StateRefused {
+			return s, err
 		}
 		select {
 		case <-committed:
 		case <-ctx.Done():
-			s := rest.Status{TxID: id, State: rest.StateUnknown, Name: protocol.CodeOK.Name(), Retryable: true}
-			if b.remembers(id) {
-				s.State = rest.StatePending
-			}
 			return s, nil
 		}
 	}
+}
+
+// statusNow looks once. A transaction that was refused and then sent again is
+// pending, not refused.
+func (b *backend) statusNow(id protocol.Hash) (rest.Status, error) {
+	waiting := b.app.Waiting(id) // before the outcome: a commit in between shows as decided
+	out, ok, err := machine.TxOutcome(b.store, id)
+	switch {
+	case err != nil:
+		return rest.Status{}, err
+	case ok && (out.Code == protocol.CodeOK || !waiting):
+		return decided(id, out), nil
+	case waiting:
+		return rest.Status{TxID: id, State: rest.StatePending, Name: protocol.CodeOK.Name(), Retryable: true}, nil
+	}
+	return rest.Status{TxID: id, State: rest.StateUnknown, Name: protocol.CodeOK.Name(), Retryable: true}, nil
 }
 
 func decided(id protocol.Hash, out machine.RecordedOutcome) rest.Status {
@@ -208,15 +199,15 @@ func Version() string {
 // Ready says whether the node can serve: it has caught up and, in a network of
 // several, has peers enough for blocks to be made.
 func (b *backend) Ready() error {
-	if b.store.Head().AppHash.IsZero() {
-		return errors.New("the ledger is not founded yet")
-	}
 	if b.comet.ConsensusReactor().WaitSync() {
 		return fmt.Errorf("catching up with the network, at height %d", b.store.Head().Height)
 	}
 	n := len(b.genesis.Validators)
 	if peers, need := b.comet.Switch().Peers().Size(), n*2/3; n > 1 && peers < need {
 		return fmt.Errorf("%d peers are connected, %d are needed for a quorum", peers, need)
+	}
+	if b.store.Head().Height == 0 {
+		return errors.New("the first block is not there yet")
 	}
 	return nil
 }
@@ -251,8 +242,15 @@ func (b *backend) Gauges() []api.Gauge {
 	}
 }
 
-// Query asks a contract about a height.
+// Query asks a contract about a height. As many queries run at once as there
+// are cores; the others wait, as long as whoever asked does.
 func (b *backend) Query(ctx context.Context, contract, method string, args api.Args, height uint64) (json.RawMessage, error) {
+	select {
+	case b.queries <- struct{}{}:
+		defer func() { <-b.queries }()
+	case <-ctx.Done():
+		return nil, protocol.Refuse(protocol.CodeBusy, "too many contract queries are under way; ask again in a second")
+	}
 	view, head, err := b.viewAt(height)
 	if err != nil {
 		return nil, err
@@ -265,5 +263,12 @@ func (b *backend) Query(ctx context.Context, contract, method string, args api.A
 	if err != nil {
 		return nil, err
 	}
-	return b.machine.Query(ctx, view, head, c, method, text)
+	answer, err := b.machine.Query(ctx, view, head, c, method, text)
+	if err != nil {
+		return nil, err
+	}
+	if !json.Valid(answer) {
+		return nil, protocol.Refuse(protocol.CodeHostMisuse, "contract %s answered the query %s with what is not JSON", c.Manifest.Name, method)
+	}
+	return answer, nil
 }

@@ -3,6 +3,7 @@ package node
 import (
 	"crypto/sha256"
 	"encoding/json"
+	"fmt"
 	"strings"
 
 	"github.com/cairn-ledger/cairn/client/protocol"
@@ -12,13 +13,23 @@ import (
 	"github.com/cairn-ledger/cairn/node/internal/machine"
 )
 
-// Entry reads an entry with what it commits to.
-func (b *backend) Entry(index uint64) (rest.Entry, error) {
+// entryAt reads an entry. One at rest that does not decode is a fault of this
+// node, not a refusal.
+func (b *backend) entryAt(index uint64) (protocol.Entry, error) {
 	encoded, err := b.store.Entry(index)
 	if err != nil {
-		return rest.Entry{}, asRefusal(err, "the log has no entry %d; its size is %d", index, b.store.Head().LogSize)
+		return protocol.Entry{}, asRefusal(err, "the log has no entry %d; its size is %d", index, b.store.Head().LogSize)
 	}
 	e, err := protocol.DecodeEntry(encoded)
+	if err != nil {
+		return e, fmt.Errorf("entry %d at rest: %v", index, err)
+	}
+	return e, nil
+}
+
+// Entry reads an entry with what it commits to.
+func (b *backend) Entry(index uint64) (rest.Entry, error) {
+	e, err := b.entryAt(index)
 	if err != nil {
 		return rest.Entry{}, err
 	}
@@ -109,11 +120,7 @@ func (b *backend) StreamEntries(producer protocol.Address, name string, from uin
 
 // streamEntry describes one entry of a stream, and says which sequence follows it.
 func (b *backend) streamEntry(index uint64, payload []byte) (entry rest.StreamEntry, next uint64, err error) {
-	encoded, err := b.store.Entry(index)
-	if err != nil {
-		return entry, 0, err
-	}
-	e, err := protocol.DecodeEntry(encoded)
+	e, err := b.entryAt(index)
 	if err != nil {
 		return entry, 0, err
 	}

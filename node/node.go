@@ -59,10 +59,10 @@ func Open(home string, c Config, logTo io.Writer) (n *Node, err error) {
 	if n.genesis, err = genesis.Load(inHome(home, c.GenesisFile)); err != nil {
 		return n, err
 	}
-	if err = checkPorts(&c); err != nil {
+	if n.listen, err = listen(c.APIAddress, "api_address"); err != nil {
 		return n, err
 	}
-	if n.listen, err = listen(c.APIAddress, "api_address"); err != nil {
+	if err = checkPorts(&c); err != nil {
 		return n, err
 	}
 	if n.engine, err = vm.New(context.Background(), vm.Config{CacheDir: filepath.Join(home, contractCacheDir)}); err != nil {
@@ -78,7 +78,7 @@ func Open(home string, c Config, logTo io.Writer) (n *Node, err error) {
 	if n.comet, err = n.newComet(home); err != nil {
 		return n, err
 	}
-	backend, err := newBackend(n.app, n.comet)
+	backend, err := newBackend(n.app, n.comet, c.MempoolBytes)
 	if err != nil {
 		return n, err
 	}

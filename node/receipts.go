@@ -2,7 +2,11 @@ package node
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"time"
+
+	cmttypes "github.com/cometbft/cometbft/types"
 
 	"github.com/cairn-ledger/cairn/client/proof"
 	"github.com/cairn-ledger/cairn/client/protocol"
@@ -11,105 +15,168 @@ import (
 	"github.com/cairn-ledger/cairn/node/internal/store"
 )
 
-// Receipt proves an entry by the block after the one that appended it, whose
-// header carries the app hash. CometBFT makes that block by itself.
+// receiptWithin bounds the wait for the block that signs an entry. CometBFT
+// makes that block by itself, right after the entry's own.
+const receiptWithin = 10 * time.Second
+
+// proven is what receipts of one height share: the app hash of a height is in
+// the header of the next one.
+type proven struct {
+	head   store.Head // the height whose app hash is proven
+	leaves []protocol.Hash
+	header proof.Header // of head.Height+1
+	commit proof.Commit // of head.Height+1
+}
+
+// maxProven bounds the heights remembered: whoever asks for one receipt of a
+// block asks for the others.
+const maxProven = 512
+
+// Receipt proves an entry. It waits for the block after the entry's.
 func (b *backend) Receipt(ctx context.Context, index uint64) (*proof.Receipt, error) {
-	encoded, err := b.store.Entry(index)
-	if err != nil {
-		return nil, asRefusal(err, "the log has no entry %d", index)
-	}
-	entry, err := protocol.DecodeEntry(encoded)
+	entry, err := b.entryAt(index)
 	if err != nil {
 		return nil, err
-	}
-	head, err := b.store.HeadAt(entry.Height)
-	if err != nil {
-		return nil, asRefusal(err, "height %d is no longer kept", entry.Height)
 	}
 	payload, err := machine.ReadPayload(b.store, index)
 	if err != nil {
 		return nil, asRefusal(err, "entry %d has no payload", index)
 	}
-	path, err := b.store.InclusionProof(index, head.LogSize)
+	p, err := b.waitProven(ctx, entry.Height)
 	if err != nil {
 		return nil, err
 	}
-	leaves := appLeaves(head)
-	receipt, err := b.signed(ctx, entry.Height+1)
+	path, err := b.store.InclusionProof(index, p.head.LogSize)
 	if err != nil {
-		return nil, err
+		return nil, asRefusal(err, "entry %d is not kept", index)
 	}
-	receipt.Entry = &proof.EntryProof{
-		Index: index, LogSize: head.LogSize, Entry: entry, Blind: payload.Blind, Payload: payload.Bytes,
-		Path: path, Params: leaves[1], State: leaves[2],
+	leaf := proof.LeafHash(entry.AppendBinary(nil))
+	if err := proof.VerifyInclusion(leaf, index, p.head.LogSize, path, p.head.LogRoot); err != nil {
+		return nil, fmt.Errorf("receipt of entry %d: data at rest: %w", index, err)
 	}
-	return receipt, b.selfCheck(receipt)
+	return &proof.Receipt{
+		ChainID: b.genesis.ChainID, Header: p.header, Commit: p.commit,
+		Entry: &proof.EntryProof{
+			Index: index, LogSize: p.head.LogSize, Entry: entry, Blind: payload.Blind, Payload: payload.Bytes, Path: path,
+			Params: p.leaves[1], State: p.leaves[2],
+		},
+	}, nil
 }
 
-// StateReceipt proves a key's value, or its absence, after a height; 0 is the
-// newest one.
+// StateReceipt proves what a key has after a height, or that it has nothing.
+// Height 0 is the newest state; a resting network proves it at an earlier
+// height of the same app hash.
 func (b *backend) StateReceipt(ctx context.Context, key []byte, height uint64) (*proof.Receipt, error) {
-	if height == 0 {
-		height = b.store.Head().Height
+	head := b.store.Head()
+	switch {
+	case height > head.Height:
+		return nil, protocol.Refuse(protocol.CodeNotFound, "height %d: the head is at height %d", height, head.Height)
+	case height == 0:
+		height = head.Height
+		if signed := uint64(b.comet.BlockStore().Height()); signed > 1 && signed <= head.Height {
+			same, err := b.store.HeadAt(signed - 1)
+			if err == nil && same.AppHash == head.AppHash {
+				height = signed - 1
+			}
+		}
 	}
-	view, head, err := b.viewAt(height)
+	p, err := b.waitProven(ctx, height)
 	if err != nil {
 		return nil, err
+	}
+	view, err := b.store.View(height)
+	if err != nil {
+		return nil, asRefusal(err, "height %d is not kept", height)
 	}
 	state, err := view.Prove(key)
 	if err != nil {
-		return nil, err
+		return nil, asRefusal(err, "height %d is not kept", height)
 	}
-	leaves := appLeaves(head)
-	receipt, err := b.signed(ctx, height+1)
-	if err != nil {
-		return nil, err
+	if err := state.Verify(p.head.StateRoot); err != nil {
+		return nil, fmt.Errorf("receipt of state at height %d: data at rest: %w", height, err)
 	}
-	receipt.State = &proof.StateProof{State: state, LogParams: proof.NodeHash(leaves[0], leaves[1])}
-	return receipt, b.selfCheck(receipt)
+	return &proof.Receipt{
+		ChainID: b.genesis.ChainID, Header: p.header, Commit: p.commit,
+		State: &proof.StateProof{State: state, LogParams: proof.NodeHash(p.leaves[0], p.leaves[1])},
+	}, nil
 }
 
-// appLeaves are the leaves of the app hash's map: log, params, state.
-func appLeaves(head store.Head) []protocol.Hash {
-	return proof.MapLeaves(proof.AppEntries(head.LogSize, head.LogRoot, head.Params, head.StateRoot)...)
-}
-
-// signed waits for a block and answers a receipt's header and commit.
-func (b *backend) signed(ctx context.Context, height uint64) (*proof.Receipt, error) {
+// waitProven waits until some block proves what a height committed to, or
+// what a later one did where the next block's usable signatures are too few.
+func (b *backend) waitProven(ctx context.Context, height uint64) (*proven, error) {
 	ctx, cancel := context.WithTimeout(ctx, receiptWithin)
 	defer cancel()
 	for {
 		committed := b.app.Committed()
-		if b.store.Head().Height >= height {
-			break
+		p, err := b.proveFrom(height)
+		if p != nil || err != nil {
+			return p, err
 		}
 		select {
 		case <-committed:
 		case <-ctx.Done():
-			return nil, protocol.Refuse(protocol.CodeTimeout, "block %d, whose header proves this, is not there yet; ask again", height)
+			return nil, protocol.Refuse(protocol.CodeTimeout, "height %d is committed and block %d, which proves it, is not there yet; ask again", height, height+1)
 		}
 	}
-	blocks := b.comet.BlockStore()
-	meta := blocks.LoadBlockMeta(int64(height))
-	commit := blocks.LoadBlockCommit(int64(height))
-	if commit == nil {
-		commit = blocks.LoadSeenCommit(int64(height)) // the newest block's
+}
+
+// maxLaterBlocks bounds how many blocks are looked at for usable signatures.
+const maxLaterBlocks = 16
+
+// proveFrom answers the first usable proof at or after a height; nil without
+// an error while there is none.
+func (b *backend) proveFrom(height uint64) (*proven, error) {
+	last := min(uint64(b.comet.BlockStore().Height()), b.store.Head().Height+1)
+	for next := height + 1; next <= last && next <= height+maxLaterBlocks; next++ {
+		p, err := b.prove(next)
+		if err == nil {
+			return p, nil
+		}
+		if !errors.Is(err, light.ErrNoQuorum) {
+			return nil, err
+		}
 	}
-	if meta == nil || commit == nil {
-		return nil, protocol.Refuse(protocol.CodePruned, "this node no longer keeps block %d", height)
+	return nil, nil
+}
+
+// prove opens the header of block next and takes its commit.
+func (b *backend) prove(next uint64) (*proven, error) {
+	b.mu.Lock()
+	p := b.proven[next]
+	b.mu.Unlock()
+	if p != nil {
+		return p, nil
 	}
-	header, votes, err := light.Evidence(b.anchor, &meta.Header, commit)
+	head, err := b.store.HeadAt(next - 1)
+	if err != nil {
+		return nil, asRefusal(err, "height %d is not kept", next-1)
+	}
+	meta := b.comet.BlockStore().LoadBlockMeta(int64(next))
+	if meta == nil {
+		return nil, protocol.Refuse(protocol.CodePruned, "this node no longer keeps block %d; ask an archive node", next)
+	}
+	if string(meta.Header.AppHash) != string(head.AppHash[:]) {
+		return nil, fmt.Errorf("header %d has app hash %s, the ledger %s at height %d", next, meta.Header.AppHash, head.AppHash, head.Height)
+	}
+	p = &proven{head: head, leaves: proof.MapLeaves(proof.AppEntries(head.LogSize, head.LogRoot, head.Params, head.StateRoot)...)}
+	err = fmt.Errorf("%w: no commit of block %d", light.ErrNoQuorum, next)
+	for _, load := range [...]func(int64) *cmttypes.Commit{b.comet.BlockStore().LoadBlockCommit, b.comet.BlockStore().LoadSeenCommit} {
+		commit := load(int64(next))
+		if commit == nil {
+			continue
+		}
+		if p.header, p.commit, err = light.Evidence(b.anchor, &meta.Header, commit); err == nil {
+			break
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
-	return &proof.Receipt{ChainID: b.genesis.ChainID, Header: header, Commit: votes}, nil
-}
-
-// selfCheck verifies a receipt before it leaves: a wrong one would be found by
-// someone else.
-func (b *backend) selfCheck(receipt *proof.Receipt) error {
-	if _, err := receipt.Verify(b.anchor); err != nil {
-		return fmt.Errorf("node: made a receipt that does not verify: %w", err)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.proven) >= maxProven {
+		clear(b.proven)
 	}
-	return nil
+	b.proven[next] = p
+	return p, nil
 }

@@ -220,6 +220,10 @@ func (a *App) Committed() <-chan struct{} {
 	return a.committed
 }
 
+// Waiting says whether a transaction passed this node's check and was not
+// decided yet.
+func (a *App) Waiting(tx protocol.Hash) bool { return a.waiting.has(tx) }
+
 // Totals are the counters of this process.
 func (a *App) Totals() Totals {
 	a.mu.Lock()
