@@ -36,18 +36,21 @@ const HeaderFields = 14
 // BlockHash is the hash of the header that has these values in its four opened
 // fields.
 func (h *Header) BlockHash(chainID string, height uint64, appHash protocol.Hash) protocol.Hash {
+	// Each field is wrapped in a message whose member 1 it is; one with the
+	// zero value is encoded as nothing at all.
 	var buf [128]byte
-	field := append(buf[:0], 0x0a) // StringValue{1: value}
-	chainLeaf := LeafHash(appendBytes(field, chainID))
-	var heightLeaf protocol.Hash
-	if height == 0 { // the zero value is encoded as nothing
-		heightLeaf = LeafHash(nil)
-	} else {
-		heightLeaf = LeafHash(binary.AppendUvarint(append(buf[:0], 0x08), height)) // Int64Value{1: value}
+	field := buf[:0]
+	if chainID != "" {
+		field = appendBytes(append(field, 0x0a), chainID)
 	}
-	timeLeaf := LeafHash(appendTime(buf[:0], h.TimeNs))
-	field = append(buf[:0], 0x0a, byte(len(appHash))) // BytesValue{1: value}
-	appLeaf := LeafHash(append(field, appHash[:]...))
+	chainLeaf := LeafHash(field)
+	field = buf[:0]
+	if height != 0 {
+		field = binary.AppendUvarint(append(field, 0x08), height)
+	}
+	heightLeaf := LeafHash(field)
+	timeLeaf := LeafHash(appendTime(buf[:0], h.TimeNs)) // a message of its own
+	appLeaf := LeafHash(appendBytes(append(buf[:0], 0x0a), appHash[:]))
 
 	low := NodeHash(NodeHash(h.Version, chainLeaf), NodeHash(heightLeaf, timeLeaf))
 	high := NodeHash(NodeHash(h.Next, NodeHash(appLeaf, h.Results)), h.Tail)
