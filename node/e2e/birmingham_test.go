@@ -3,6 +3,7 @@ package e2e
 import (
 	"encoding/json"
 	"fmt"
+	"net/url"
 	"strings"
 	"testing"
 )
@@ -78,7 +79,7 @@ func comparePrices(t testing.TB, nw *network, want recomputed) {
 		var price struct {
 			PriceCents int `json:"priceCents"`
 		}
-		getJSON(t, fmt.Sprintf("%s/v1/contracts/parking/query/price?lot=%s&band=%s", nw.nodes[0].API, key.lot, key.band), &price)
+		getJSON(t, fmt.Sprintf("%s/v1/contracts/parking/query/price?lot=%s&band=%s", nw.nodes[0].API, url.QueryEscape(key.lot), key.band), &price)
 		if price.PriceCents != cents {
 			t.Errorf("%s %s: the ledger says %d cents, the rule %d", key.lot, key.band, price.PriceCents, cents)
 		}

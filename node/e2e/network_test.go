@@ -16,32 +16,42 @@ import (
 	"time"
 )
 
-// binaries are built once for all tests of the package.
-var binaries = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "cairn-e2e-bin-")
+// binDir holds the programs under test, each built once.
+var binDir = sync.OnceValues(func() (string, error) { return os.MkdirTemp("", "cairn-e2e-bin-") })
+
+var builds = map[string]func() error{
+	"cairnd": sync.OnceValue(func() error { return build("./node/cmd/cairnd") }),
+	"cairn":  sync.OnceValue(func() error { return build("./client/cmd/cairn") }),
+}
+
+func build(pkg string) error {
+	dir, err := binDir()
 	if err != nil {
-		return "", err
+		return err
 	}
-	cmd := exec.Command("go", "build", "-o", dir, "./node/cmd/cairnd", "./client/cmd/cairn")
+	cmd := exec.Command("go", "build", "-o", dir, pkg)
 	cmd.Dir = "../.."
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return dir, fmt.Errorf("go build: %w\n%s", err, out)
+		return fmt.Errorf("go build %s: %w\n%s", pkg, err, out)
 	}
-	return dir, nil
-})
+	return nil
+}
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if dir, err := binaries(); err == nil {
+	if dir, err := binDir(); err == nil {
 		os.RemoveAll(dir)
 	}
 	os.Exit(code)
 }
 
-// binary answers the path of a built program.
+// binary answers the path of a program, built.
 func binary(t testing.TB, name string) string {
 	t.Helper()
-	dir, err := binaries()
+	if err := builds[name](); err != nil {
+		t.Fatal(err)
+	}
+	dir, err := binDir()
 	if err != nil {
 		t.Fatal(err)
 	}
