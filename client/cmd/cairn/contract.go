@@ -1,0 +1,199 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cairn-ledger/cairn/contracts"
+)
+
+func contractCommand(s *session) *cobra.Command {
+	cmd := &cobra.Command{Use: "contract", Short: "Deploy, list, call and ask contracts"}
+	cmd.AddCommand(deployCommand(s), listCommand(s), queryCommand(s), callCommand(s), deadLettersCommand(s))
+	return cmd
+}
+
+func deployCommand(s *session) *cobra.Command {
+	var module, manifest, args, key string
+	cmd := &cobra.Command{
+		Use:   "deploy [NAME]",
+		Short: "Create a contract: a shipped one by name, or your own from its files",
+		Args:  cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, names []string) error {
+			code, text, err := contractFiles(names, module, manifest)
+			if err != nil {
+				return err
+			}
+			l, err := s.connect()
+			if err != nil {
+				return err
+			}
+			author, err := s.key(key)
+			if err != nil {
+				return err
+			}
+			status, err := l.Deploy(cmd.Context(), author, code, text, json.RawMessage(args))
+			if err != nil {
+				return err
+			}
+			if s.json {
+				return s.printJSON(status)
+			}
+			fmt.Fprintf(s.out, "deployed at height %d, entry %d\n", status.Height, status.FirstIndex)
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&module, "wasm", "", "WebAssembly module")
+	cmd.Flags().StringVar(&manifest, "manifest", "", "manifest of the module")
+	cmd.Flags().StringVar(&args, "args", "", "arguments of the initialisation, a JSON object")
+	cmd.Flags().StringVar(&key, "key", "author", "key of an author: a file, or a name in the network's keys folder")
+	return cmd
+}
+
+func contractFiles(names []string, module, manifest string) (code, text []byte, err error) {
+	switch {
+	case len(names) == 1 && module == "" && manifest == "":
+		return contracts.Shipped(names[0])
+	case len(names) == 0 && module != "" && manifest != "":
+		if code, err = os.ReadFile(module); err != nil {
+			return nil, nil, err
+		}
+		text, err = os.ReadFile(manifest)
+		return code, text, err
+	}
+	return nil, nil, usageError{fmt.Errorf("needs the name of a shipped contract, or both --wasm and --manifest")}
+}
+
+func listCommand(s *session) *cobra.Command {
+	return &cobra.Command{
+		Use: "list", Short: "List the deployed contracts", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			l, err := s.connect()
+			if err != nil {
+				return err
+			}
+			list, err := l.Contracts(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if s.json {
+				return s.printJSON(list)
+			}
+			table := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
+			fmt.Fprintln(table, "NAME\tVERSION\tADDRESS\tSINCE\tLAG\tEVENTS\tQUERIES")
+			for _, c := range list {
+				fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%d\t%s\t%s\n", c.Name, c.Version, c.Address, c.Since, c.Lag, strings.Join(c.Events, ","), strings.Join(c.Queries, ","))
+			}
+			return table.Flush()
+		},
+	}
+}
+
+// textArgs reads name=value arguments.
+func textArgs(args []string) (map[string]string, error) {
+	out := make(map[string]string, len(args))
+	for _, arg := range args {
+		name, value, ok := strings.Cut(arg, "=")
+		if !ok || name == "" {
+			return nil, usageError{fmt.Errorf("argument %q is not name=value", arg)}
+		}
+		out[name] = value
+	}
+	return out, nil
+}
+
+func queryCommand(s *session) *cobra.Command {
+	return &cobra.Command{
+		Use: "query CONTRACT QUERY [NAME=VALUE...]", Short: "Ask a contract; the answer is JSON", Args: cobra.MinimumNArgs(2),
+		Example: "  cairn contract query parking price lot=BHMBCCMKT01 band=A",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			values, err := textArgs(args[2:])
+			if err != nil {
+				return err
+			}
+			l, err := s.connect()
+			if err != nil {
+				return err
+			}
+			answer, err := l.Query(cmd.Context(), args[0], args[1], values)
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprintf(s.out, "%s\n", answer)
+			return err
+		},
+	}
+}
+
+func callCommand(s *session) *cobra.Command {
+	var key, callArgs string
+	cmd := &cobra.Command{
+		Use: "call CONTRACT METHOD", Short: "Run a method of a contract", Args: exactly(2, "a contract and a method"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			l, err := s.connect()
+			if err != nil {
+				return err
+			}
+			author, err := s.key(key)
+			if err != nil {
+				return err
+			}
+			contract, ok, err := l.Contract(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			if !ok {
+				return fmt.Errorf("no contract is named %q; `cairn contract list` shows what there is", args[0])
+			}
+			status, err := l.Call(cmd.Context(), author, contract.Address, args[1], json.RawMessage(callArgs))
+			if err != nil {
+				return err
+			}
+			if s.json {
+				return s.printJSON(status)
+			}
+			fmt.Fprintf(s.out, "done at height %d, entry %d\n", status.Height, status.FirstIndex)
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&callArgs, "args", "", "arguments, a JSON object")
+	cmd.Flags().StringVar(&key, "key", "author", "key of an author: a file, or a name in the network's keys folder")
+	return cmd
+}
+
+func deadLettersCommand(s *session) *cobra.Command {
+	var from uint64
+	cmd := &cobra.Command{
+		Use: "dead-letters CONTRACT", Short: "List deliveries that a contract's failures ended", Args: exactly(1, "a contract"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			l, err := s.connect()
+			if err != nil {
+				return err
+			}
+			letters, err := l.DeadLetters(cmd.Context(), args[0], from, 1000)
+			if err != nil {
+				return err
+			}
+			if s.json {
+				return s.printJSON(letters)
+			}
+			if len(letters) == 0 {
+				fmt.Fprintln(s.out, "no dead letters")
+				return nil
+			}
+			table := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
+			fmt.Fprintln(table, "ENTRY\tCODE\tCONTRACT'S CODE")
+			for _, letter := range letters {
+				fmt.Fprintf(table, "%d\t%s\t%d\n", letter.Index, letter.Name, letter.GuestCode)
+			}
+			return table.Flush()
+		},
+	}
+	cmd.Flags().Uint64Var(&from, "from", 0, "first entry to list")
+	return cmd
+}

@@ -1,0 +1,108 @@
+// Command cairn is for everyone who is not running a node: producers submit
+// events, authors deploy contracts, auditors fetch and verify receipts.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cairn-ledger/cairn/client"
+	"github.com/cairn-ledger/cairn/client/proof"
+)
+
+// Exit codes: 0 done, 1 failed or refused, 2 wrong usage, 3 a receipt that
+// does not hold. The sentence on standard error says why.
+const (
+	exitFailed  = 1
+	exitUsage   = 2
+	exitInvalid = 3
+)
+
+// usageError marks a mistake in the command line.
+type usageError struct{ error }
+
+// errInvalid marks a receipt that does not prove what it should.
+var errInvalid = errors.New("the receipt does not hold")
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	err := root().ExecuteContext(ctx)
+	if err == nil {
+		return
+	}
+	fmt.Fprintf(os.Stderr, "cairn: %v\n", err)
+	var usage usageError
+	switch {
+	case errors.As(err, &usage), strings.HasPrefix(err.Error(), "unknown command"):
+		os.Exit(exitUsage)
+	case errors.Is(err, errInvalid):
+		os.Exit(exitInvalid)
+	}
+	os.Exit(exitFailed)
+}
+
+// session is what the flags every command has lead to.
+type session struct {
+	network string // folder of a network
+	node    string // URL
+	genesis string // file
+	json    bool
+	out     io.Writer
+}
+
+func root() *cobra.Command {
+	s := &session{}
+	cmd := &cobra.Command{
+		Use:           "cairn",
+		Short:         "Submit events to a Cairn ledger, ask its contracts, verify its receipts",
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		PersistentPreRun: func(cmd *cobra.Command, _ []string) {
+			s.out = cmd.OutOrStdout()
+		},
+	}
+	flags := cmd.PersistentFlags()
+	flags.StringVar(&s.network, "network", os.Getenv("CAIRN_NETWORK"), "folder of a network, with network.json (CAIRN_NETWORK)")
+	flags.StringVar(&s.node, "node", "", "URL of a node's API, together with --genesis")
+	flags.StringVar(&s.genesis, "genesis", "", "founding document of the ledger, together with --node")
+	flags.BoolVar(&s.json, "json", false, "answer in JSON, for scripts")
+	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	cmd.AddCommand(keysCommand(s), submitCommand(s), statusCommand(s), eventCommand(s), receiptCommand(s), contractCommand(s), demoCommand(s), versionCommand(s))
+	return cmd
+}
+
+// exactly refuses another number of arguments, as a mistake in usage.
+func exactly(n int, what string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		if len(args) != n {
+			return usageError{fmt.Errorf("needs %s", what)}
+		}
+		return nil
+	}
+}
+
+// printJSON writes one JSON document on one line.
+func (s *session) printJSON(v any) error {
+	text, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(s.out, "%s\n", text)
+	return err
+}
+
+// ledger is a connection and the trust it is used with.
+type ledger struct {
+	*client.Client
+	anchor proof.Anchor
+}
