@@ -28,6 +28,7 @@ type ledger struct {
 	store   *store.Store
 	keys    map[string]protocol.PrivateKey
 	nonce   uint64
+	blocks  []Block // executed, as consensus would record them
 }
 
 // testKeys makes the same keys in every ledger of a test.
@@ -87,13 +88,35 @@ func (l *ledger) commit(b *store.Batch) store.Head {
 func (l *ledger) block(txs ...[]byte) Result {
 	l.t.Helper()
 	height := l.store.Head().Height + 1
-	b := l.store.Begin(height, 1_700_000_000_000+int64(height)*1000)
-	result, err := l.machine.Execute(b, Block{Height: height, TimeMs: 1_700_000_000_000 + int64(height)*1000, Txs: txs})
+	return l.execute(Block{Height: height, TimeMs: 1_700_000_000_000 + int64(height)*1000, Txs: txs})
+}
+
+func (l *ledger) execute(block Block) Result {
+	l.t.Helper()
+	l.blocks = append(l.blocks, block)
+	b := l.store.Begin(block.Height, block.TimeMs)
+	result, err := l.machine.Execute(b, block)
 	if err != nil {
 		l.t.Fatal(err)
 	}
 	l.commit(b)
 	return result
+}
+
+// replay executes the blocks of another ledger from genesis and holds every
+// app hash to the one that was recorded.
+func (l *ledger) replay(recorded *ledger) {
+	l.t.Helper()
+	for _, block := range recorded.blocks {
+		l.execute(block)
+		want, err := recorded.store.HeadAt(block.Height)
+		if err != nil {
+			l.t.Fatal(err)
+		}
+		if got := l.store.Head().AppHash; got != want.AppHash {
+			l.t.Fatalf("height %d replays to app hash %s, recorded was %s", block.Height, got, want.AppHash)
+		}
+	}
 }
 
 // sign makes a transaction that expires soon.
@@ -234,6 +257,7 @@ func TestRealReadingsGiveTheSameHashesAfterARestart(t *testing.T) {
 		}
 	}
 	checkStreamIsComplete(t, steady, len(records))
+	newLedger(t).replay(steady)
 }
 
 // checkStreamIsComplete walks a stream as an auditor does: every sequence has
