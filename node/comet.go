@@ -138,7 +138,7 @@ func (n *Node) newComet(home string) (comet *cmtnode.Node, err error) {
 	}()
 	founding := func() (*cmttypes.GenesisDoc, error) { return cometGenesis(n.genesis) }
 	comet, err = cmtnode.NewNode(cfg, validator, nodeKey, app.Clients(n.app), founding,
-		n.openCometDB, cmtnode.DefaultMetricsProvider(cfg.Instrumentation), cometLogger{n.log.With("in", "cometbft")})
+		n.openCometDB, cmtnode.DefaultMetricsProvider(cfg.Instrumentation), cometLogger{n.log.With("in", "cometbft"), &n.stopping})
 	if err != nil {
 		return nil, cometDataError(home, err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"sync/atomic"
 
 	cmtlog "github.com/cometbft/cometbft/libs/log"
 )
@@ -21,8 +22,12 @@ func newLogger(c *Config, to io.Writer) (*slog.Logger, error) {
 }
 
 // cometLogger passes on what CometBFT says. Its information lines come many
-// times a block, so they are debug lines here.
-type cometLogger struct{ log *slog.Logger }
+// times a block, so they are debug lines here; so is everything it says while
+// it stops, when it reports each closed connection as an error.
+type cometLogger struct {
+	log      *slog.Logger
+	stopping *atomic.Bool
+}
 
 func (l cometLogger) Debug(string, ...any) {} // formatted eagerly, in the hundreds a second
 
@@ -32,8 +37,16 @@ func (l cometLogger) Info(msg string, pairs ...any) {
 	}
 }
 
-func (l cometLogger) Warn(msg string, pairs ...any) { l.log.Warn(msg, pairs...) }
+func (l cometLogger) Warn(msg string, pairs ...any) {
+	level := slog.LevelWarn
+	if l.stopping.Load() {
+		level = slog.LevelDebug
+	}
+	l.log.Log(context.Background(), level, msg, pairs...)
+}
 
-func (l cometLogger) Error(msg string, pairs ...any) { l.log.Warn(msg, pairs...) }
+func (l cometLogger) Error(msg string, pairs ...any) { l.Warn(msg, pairs...) }
 
-func (l cometLogger) With(pairs ...any) cmtlog.Logger { return cometLogger{l.log.With(pairs...)} }
+func (l cometLogger) With(pairs ...any) cmtlog.Logger {
+	return cometLogger{l.log.With(pairs...), l.stopping}
+}

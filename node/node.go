@@ -12,6 +12,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -40,6 +41,7 @@ type Node struct {
 	listen net.Listener
 
 	cometDBs []io.Closer // closed by comet once it runs, by Close before
+	stopping atomic.Bool // CometBFT's complaints are expected
 }
 
 // Open makes a node from its home: it claims the API port, opens the data and
@@ -197,6 +199,7 @@ func (n *Node) Close() {
 		n.listen.Close()
 		n.listen = nil
 	}
+	n.stopping.Store(true)
 	if n.comet != nil && n.comet.IsRunning() {
 		if err := n.comet.Stop(); err != nil {
 			n.log.Warn("CometBFT did not stop in order", "err", err)

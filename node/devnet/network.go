@@ -56,6 +56,16 @@ const (
 	p2pOffset = 2000
 )
 
+func (o Options) validate() error {
+	if o.Validators < 1 || o.Validators > rpcOffset {
+		return fmt.Errorf("--validators: must be 1 to %d, is %d", rpcOffset, o.Validators)
+	}
+	if o.BasePort < 1 || o.BasePort+p2pOffset+o.Validators > 65_535 {
+		return fmt.Errorf("--base-port: %d leaves no room for %d nodes below port 65536", o.BasePort, o.Validators)
+	}
+	return nil
+}
+
 // APIURL is where the node with this API port listens.
 func APIURL(port int) string { return fmt.Sprintf("http://%s", loopback(port)) }
 
@@ -109,8 +119,8 @@ func Create(dir string, o Options) (*Network, error) {
 	if entries, err := os.ReadDir(dir); err == nil && len(entries) > 0 {
 		return nil, fmt.Errorf("%s is not empty and holds no network; choose another folder", dir)
 	}
-	if o.BasePort < 1 || o.BasePort+p2pOffset+o.Validators > 65_535 {
-		return nil, fmt.Errorf("--base-port: %d leaves no room for %d nodes below port 65536", o.BasePort, o.Validators)
+	if err := o.validate(); err != nil {
+		return nil, err
 	}
 	founded, err := genesis.Generate(o.ChainID, o.Validators, o.Now)
 	if err != nil {

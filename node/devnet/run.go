@@ -22,7 +22,7 @@ import (
 
 // Files of a running node in its home.
 const (
-	pidFile = "cairnd.pid"
+	PIDFile = "cairnd.pid"
 	logFile = "cairnd.log"
 )
 
@@ -86,21 +86,43 @@ func (n *Network) checkPorts() error {
 		if err != nil {
 			return err
 		}
-		for _, port := range [...]struct{ use, address string }{{"API", c.APIAddress}, {"RPC", c.RPCAddress}, {"p2p", c.P2PAddress}} {
-			if port.address == "" {
-				continue
+		for _, port := range [...]struct{ use, at string }{{"API", c.APIAddress}, {"RPC", c.RPCAddress}, {"p2p", c.P2PAddress}} {
+			if err := checkPort(port.at, port.use+" address of "+address.Name); err != nil {
+				return err
 			}
-			l, err := net.Listen("tcp", port.address)
-			if errors.Is(err, syscall.EADDRINUSE) {
-				return fmt.Errorf("%s, the %s address of %s, is in use by another process; stop it, or found a network elsewhere with --base-port", port.address, port.use, address.Name)
-			}
-			if err != nil {
-				return fmt.Errorf("%s address of %s: %w", port.use, address.Name, err)
-			}
-			l.Close()
 		}
 	}
 	return nil
+}
+
+// CheckPorts tries the ports that a network founded with these options will
+// use, before it is founded.
+func (o Options) CheckPorts() error {
+	if err := o.validate(); err != nil {
+		return err
+	}
+	for i := range o.Validators {
+		for _, offset := range [...]int{0, rpcOffset, p2pOffset} {
+			if err := checkPort(loopback(o.BasePort+offset+i), fmt.Sprintf("address of node%d", i)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func checkPort(address, what string) error {
+	if address == "" {
+		return nil
+	}
+	l, err := net.Listen("tcp", address)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("%s, the %s, is in use by another process; stop it, or found a network on other ports with --base-port", address, what)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	return l.Close()
 }
 
 func (r *Running) spawn(binary string, detach bool) error {
@@ -118,13 +140,14 @@ func (r *Running) spawn(binary string, detach bool) error {
 			return fmt.Errorf("start %s: %w", address.Name, err)
 		}
 		r.pids = append(r.pids, cmd.Process.Pid)
-		if err := os.WriteFile(filepath.Join(address.Home, pidFile), []byte(strconv.Itoa(cmd.Process.Pid)), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(address.Home, PIDFile), []byte(strconv.Itoa(cmd.Process.Pid)), 0o600); err != nil {
 			return err
 		}
 		go func() {
 			err := cmd.Wait()
-			os.Remove(filepath.Join(address.Home, pidFile))
-			r.died <- fmt.Errorf("%s (process %d) ended: %v; its last words:\n%s", address.Name, cmd.Process.Pid, err, lastLines(address.Home, 3))
+			os.Remove(filepath.Join(address.Home, PIDFile))
+			r.died <- fmt.Errorf("%s (process %d) ended: %v; `cairnd start --home %s` starts it again; its last words:\n%s",
+				address.Name, cmd.Process.Pid, err, address.Home, lastLines(address.Home, 3))
 		}()
 	}
 	return nil
@@ -172,20 +195,30 @@ func isReady(ctx context.Context, client *http.Client, api string) bool {
 	return response.StatusCode == http.StatusOK
 }
 
-// Wait returns when ctx ends, after stopping the nodes in order, or with an
-// error when a node has died. The others are stopped then too.
-func (r *Running) Wait(ctx context.Context) error {
-	select {
-	case <-ctx.Done():
-		return r.stop()
-	case err := <-r.died:
-		r.stop()
-		return err
+// Wait returns when ctx ends, after stopping the nodes in order. A node that
+// dies is reported and not started again, so that nothing is hidden; the others
+// go on, as a network of validators should. The error says that nodes died.
+func (r *Running) Wait(ctx context.Context, report func(error)) error {
+	for died := 1; ; died++ {
+		select {
+		case <-ctx.Done():
+			r.stop()
+			if died > 1 {
+				return fmt.Errorf("%d of %d nodes died while the network ran", died-1, len(r.pids))
+			}
+			return nil
+		case err := <-r.died:
+			report(err)
+			if died == len(r.pids) {
+				r.stop()
+				return errors.New("every node has died")
+			}
+		}
 	}
 }
 
 // stop ends every process: first asked, after ten seconds forced.
-func (r *Running) stop() error {
+func (r *Running) stop() {
 	defer r.release()
 	for _, pid := range r.pids {
 		syscall.Kill(pid, syscall.SIGTERM)
@@ -196,7 +229,6 @@ func (r *Running) stop() error {
 			syscall.Kill(pid, syscall.SIGKILL)
 		}
 	}
-	return nil
 }
 
 func waitGone(pid int, within time.Duration) bool {
@@ -220,7 +252,7 @@ type process struct {
 // alive lists the nodes whose pid file names a process of this program.
 func (n *Network) alive() (found []process) {
 	for _, address := range n.Nodes {
-		text, err := os.ReadFile(filepath.Join(address.Home, pidFile))
+		text, err := os.ReadFile(filepath.Join(address.Home, PIDFile))
 		if err != nil {
 			continue
 		}
@@ -270,7 +302,7 @@ func Stop(ctx context.Context, dir string) (int, error) {
 		if !waitGone(p.pid, within) {
 			syscall.Kill(p.pid, syscall.SIGKILL)
 		}
-		os.Remove(filepath.Join(p.home, pidFile))
+		os.Remove(filepath.Join(p.home, PIDFile))
 	}
 	return len(alive), nil
 }

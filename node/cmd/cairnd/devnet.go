@@ -40,10 +40,8 @@ folder. A folder that holds a network already is started again with its data.`,
 				return nil
 			}
 			fmt.Fprintf(out, "\nthe network is up; Ctrl-C ends it\n")
-			err = running.Wait(cmd.Context())
-			if err == nil {
-				fmt.Fprintf(out, "\nthe network has stopped; its data are in %s\n", home)
-			}
+			err = running.Wait(cmd.Context(), func(died error) { fmt.Fprintf(cmd.ErrOrStderr(), "\n%v\n", died) })
+			fmt.Fprintf(out, "\nthe network has stopped; its data are in %s\n", home)
 			return err
 		},
 	}
@@ -74,6 +72,9 @@ func openOrCreate(out io.Writer, home string, o devnet.Options, countGiven, port
 		return nil, err
 	}
 	if network == nil {
+		if err := o.CheckPorts(); err != nil {
+			return nil, err
+		}
 		fmt.Fprintf(out, "founding a network of %d validators in %s\n", o.Validators, home)
 		return devnet.Create(home, o)
 	}

@@ -3,11 +3,14 @@ package main
 import (
 	"fmt"
 	"os"
+	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/cairn-ledger/cairn/node"
+	"github.com/cairn-ledger/cairn/node/devnet"
 )
 
 // homeFlag adds --home. The environment's CAIRN_HOME is its default.
@@ -32,6 +35,12 @@ func startCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			pid := filepath.Join(home, devnet.PIDFile) // so that `cairnd devnet stop` finds this process
+			if err := os.WriteFile(pid, []byte(strconv.Itoa(os.Getpid())), 0o600); err != nil {
+				n.Close()
+				return err
+			}
+			defer os.Remove(pid)
 			return n.Run(cmd.Context())
 		},
 	}
