@@ -12,7 +12,7 @@ import (
 //
 //	0x10 escaped key || ^height  -> 1 || value, or 0 for a deletion
 //	0x11 height || path length || path  -> node
-//	0x12 height || pebble key    -> nothing: unneeded once every version below height is pruned
+//	0x12 height                  -> pebble keys that no version from height on needs
 //	0x13 height                  -> root
 //	0x14                         -> oldest height that can still be read
 const (
@@ -93,9 +93,8 @@ func nodeKey(height uint64, path []byte) []byte {
 	return append(append(k, byte(len(path))), path...)
 }
 
-func staleKey(height uint64, key []byte) []byte {
-	k := make([]byte, 0, 9+len(key))
-	return append(binary.BigEndian.AppendUint64(append(k, familyStale), height), key...)
+func staleKey(height uint64) []byte {
+	return binary.BigEndian.AppendUint64([]byte{familyStale}, height)
 }
 
 func rootKey(height uint64) []byte {

@@ -1,9 +1,11 @@
 package state
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -16,7 +18,7 @@ type Options struct {
 	// KeepVersions is how many of the newest versions stay readable; 0 keeps all.
 	KeepVersions uint64
 	// MaxNodes bounds the nodes of the newest version kept in memory, about
-	// 1 KiB each; 0 means 200,000.
+	// 300 bytes each; 0 means a million.
 	MaxNodes int
 }
 
@@ -34,7 +36,7 @@ type Tree struct {
 // Open reads the version of a height, the newest the database holds.
 func Open(db pebble.Reader, height uint64, o Options) (*Tree, error) {
 	if o.MaxNodes == 0 {
-		o.MaxNodes = 200_000
+		o.MaxNodes = 1_000_000
 	}
 	root, err := readRoot(db, height)
 	if err != nil {
@@ -65,20 +67,36 @@ func readRoot(db pebble.Reader, height uint64) (root kid, err error) {
 	return decodeRoot(it.Value())
 }
 
+// readNode reads the node of a kid and holds it to the hash its parent says.
 func readNode(db pebble.Reader, k *kid, path []byte) (*node, error) {
-	record, closer, err := db.Get(nodeKey(k.height, path))
+	n, err := readRecord(db, k.height, path, true)
+	if err != nil {
+		return nil, err
+	}
+	if w := n.wide(); w.hash(0, fanout) != k.hash {
+		return nil, corrupt("node %x of height %d does not have the hash its parent says", path, k.height)
+	}
+	return n, nil
+}
+
+// readRecord reads a node's record and, where it is not whole and may build on
+// another, that one too.
+func readRecord(db pebble.Reader, height uint64, path []byte, delta bool) (*node, error) {
+	record, closer, err := db.Get(nodeKey(height, path))
 	if errors.Is(err, pebble.ErrNotFound) {
-		return nil, corrupt("node %x of height %d is missing", path, k.height)
+		return nil, corrupt("node %x of height %d is missing", path, height)
 	}
 	if err != nil {
 		return nil, err
 	}
-	n, err := decodeNode(record)
+	n, err := decodeNode(record, height, func(base uint64) (*node, error) {
+		if !delta {
+			return nil, corrupt("node %x of height %d is not whole", path, height)
+		}
+		return readRecord(db, base, path, false)
+	})
 	if err := errors.Join(err, closer.Close()); err != nil {
 		return nil, err
-	}
-	if n.hash(0, 16) != k.hash {
-		return nil, corrupt("node %x of height %d does not have the hash its parent says", path, k.height)
 	}
 	return n, nil
 }
@@ -126,25 +144,15 @@ func (p *Pending) Root() protocol.Hash { return p.root.rootHash() }
 // Write puts the version into a pebble batch: values, nodes, root, and what
 // became unneeded; then it removes what no kept version needs.
 func (t *Tree) Write(batch *pebble.Batch, p *Pending) error {
-	for _, c := range p.changes {
-		if !c.effective {
-			continue
-		}
-		if err := t.writeValue(batch, p.height, c); err != nil {
+	records, stale := p.records()
+	for _, r := range records {
+		if err := batch.Set(r.key, r.record, nil); err != nil {
 			return err
 		}
 	}
-	for i := range p.updaters {
-		u := &p.updaters[i]
-		for _, w := range u.made {
-			if err := batch.Set(nodeKey(p.height, w.path), w.node.encode(), nil); err != nil {
-				return err
-			}
-		}
-		for _, key := range u.stale {
-			if err := t.markStale(batch, p.height, key); err != nil {
-				return err
-			}
+	if t.options.KeepVersions > 0 {
+		if err := stale.write(batch, p.height, len(p.changes) > 0); err != nil {
+			return err
 		}
 	}
 	if p.root.hash != p.before.hash || p.height == 0 {
@@ -155,37 +163,53 @@ func (t *Tree) Write(batch *pebble.Batch, p *Pending) error {
 	return t.prune(batch, p.height)
 }
 
-func (t *Tree) writeValue(batch *pebble.Batch, height uint64, c *change) error {
-	key := valueKey(c.key, height)
-	record := []byte{0}
-	if c.value != nil {
-		record = append(append(make([]byte, 0, 1+len(c.value)), 1), c.value...)
-	}
-	if err := batch.Set(key, record, nil); err != nil {
-		return err
-	}
-	if c.had {
-		if err := t.markStale(batch, height, valueKey(c.key, c.since)); err != nil {
-			return err
+// records lists what the version writes and makes unneeded, by ascending key:
+// pebble takes sorted records faster.
+func (p *Pending) records() (records []written, stale staleKeys) {
+	for _, c := range p.changes {
+		if !c.effective {
+			continue
+		}
+		key := valueKey(c.key, p.height)
+		if c.had {
+			stale.older = append(stale.older, valueKey(c.key, c.since))
+		}
+		if c.value == nil {
+			stale.deletions = append(stale.deletions, key)
+			records = append(records, written{key, []byte{0}})
+		} else {
+			records = append(records, written{key, append(append(make([]byte, 0, 1+len(c.value)), 1), c.value...)})
 		}
 	}
-	if c.value == nil {
-		// A deletion hides older values, so it goes after them.
-		return t.markStale(batch, height+1, key)
+	for i := range p.updaters {
+		records = append(records, p.updaters[i].made...)
+		stale.older = append(stale.older, p.updaters[i].stale...)
 	}
-	return nil
+	slices.SortFunc(records, func(a, b written) int { return bytes.Compare(a.key, b.key) })
+	slices.SortFunc(stale.older, bytes.Compare)
+	return records, stale
 }
 
-func (t *Tree) markStale(batch *pebble.Batch, height uint64, key []byte) error {
-	if t.options.KeepVersions == 0 {
+// staleKeys gathers the records that a height makes unneeded, for versions
+// before it. Deletions come last: they hide older values of their keys.
+type staleKeys struct{ older, deletions [][]byte }
+
+// write keeps the list under its height. A height that is written in parts,
+// as an import is, has nothing to replace.
+func (s *staleKeys) write(batch *pebble.Batch, height uint64, changed bool) error {
+	if !changed || len(s.older)+len(s.deletions) == 0 {
 		return nil
 	}
-	return batch.Set(staleKey(height, key), nil, nil)
+	var list []byte
+	for _, key := range append(s.older, s.deletions...) {
+		list = append(binary.AppendUvarint(list, uint64(len(key))), key...)
+	}
+	return batch.Set(staleKey(height), list, nil)
 }
 
-// pruneAtMost bounds the records one block removes, so that a long overdue
-// pruning is spread over many blocks.
-const pruneAtMost = 100_000
+// pruneAtMost bounds the heights one block prunes, so that an overdue pruning
+// is spread over many blocks.
+const pruneAtMost = 16
 
 // prune removes what only versions before the oldest kept one need: records
 // that became stale at or below it.
@@ -199,25 +223,40 @@ func (t *Tree) prune(batch *pebble.Batch, height uint64) (err error) {
 	if err != nil || before >= oldest {
 		return err
 	}
-	it, err := t.db.NewIter(&pebble.IterOptions{LowerBound: staleKey(0, nil), UpperBound: staleKey(oldest+1, nil)})
+	it, err := t.db.NewIter(&pebble.IterOptions{LowerBound: staleKey(0), UpperBound: staleKey(oldest + 1)})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, it.Close()) }()
-	removed := 0
-	for ok := it.First(); ok && removed < pruneAtMost; ok = it.Next() {
-		if err := batch.Delete(it.Key()[9:], nil); err != nil {
+	pruned := 0
+	for ok := it.First(); ok && pruned < pruneAtMost; ok = it.Next() {
+		if err := deleteListed(batch, it.Value()); err != nil {
 			return err
 		}
 		if err := batch.Delete(it.Key(), nil); err != nil {
 			return err
 		}
-		removed++
+		pruned++
 	}
 	if err := t.pruneRoots(batch, oldest); err != nil {
 		return err
 	}
 	return batch.Set([]byte{familyOldest}, binary.BigEndian.AppendUint64(nil, oldest), nil)
+}
+
+// deleteListed removes each record of a stale list.
+func deleteListed(batch *pebble.Batch, list []byte) error {
+	for len(list) > 0 {
+		size, n := binary.Uvarint(list)
+		if n <= 0 || size > uint64(len(list)-n) {
+			return corrupt("list of stale records")
+		}
+		if err := batch.Delete(list[n:n+int(size)], nil); err != nil {
+			return err
+		}
+		list = list[n+int(size):]
+	}
+	return nil
 }
 
 // pruneRoots removes the roots below the one that is in force at oldest.
@@ -260,9 +299,11 @@ func (t *Tree) forget() {
 		return
 	}
 	top := *t.root.node
-	top.kids[t.evict].node = nil
+	w := top.wide()
+	w[t.evict].node = nil
+	top.kids = w.node().kids
 	t.root.node = &top
-	t.evict = (t.evict + 1) % 16
+	t.evict = (t.evict + 1) % fanout
 	t.nodes = count(t.root.node)
 }
 

@@ -3,6 +3,7 @@ package state
 import (
 	"bytes"
 	"crypto/sha256"
+	"math/bits"
 	"runtime"
 	"slices"
 	"sync"
@@ -24,11 +25,8 @@ type change struct {
 	keep      *kid   // not a change: a leaf that moves to another place
 }
 
-// written is a node an update made.
-type written struct {
-	path []byte
-	node *node
-}
+// written is the record of a node an update made.
+type written struct{ key, record []byte }
 
 // updater applies a block's changes to one subtree. Each goroutine has its own.
 type updater struct {
@@ -93,29 +91,29 @@ func (t *Tree) update(root kid, height uint64, changes []*change) (kid, []update
 	if err != nil {
 		return kid{}, nil, err
 	}
-	updaters, errs, next := make([]updater, 16), make([]error, 16), &node{}
+	updaters, errs, old, next := make([]updater, fanout), make([]error, fanout), top.wide(), wide{}
 	inParallelGroups(func(i int) {
 		updaters[i] = updater{tree: t, height: height, path: append(make([]byte, 0, 16), byte(i))}
-		next.kids[i], errs[i] = updaters[i].subtree(top.kids[i], 1, group(changes, 0, i))
+		next[i], errs[i] = updaters[i].subtree(old[i], 1, group(changes, 0, i))
 	})
 	for _, err := range errs {
 		if err != nil {
 			return kid{}, nil, err
 		}
 	}
-	out := u.close(root, top, next)
+	out := u.close(root, top, &old, &next)
 	return out, append(updaters, u), nil
 }
 
 // inParallelGroups calls f for each of the sixteen subtrees of the root.
 func inParallelGroups(f func(i int)) {
-	work := make(chan int, 16)
-	for i := range 16 {
+	work := make(chan int, fanout)
+	for i := range fanout {
 		work <- i
 	}
 	close(work)
 	var group sync.WaitGroup
-	for range min(16, runtime.GOMAXPROCS(0)) {
+	for range min(fanout, runtime.GOMAXPROCS(0)) {
 		group.Go(func() {
 			for i := range work {
 				f(i)
@@ -128,8 +126,8 @@ func inParallelGroups(f func(i int)) {
 // group cuts out the changes whose nibble at depth is i; changes are sorted
 // and share the nibbles before.
 func group(changes []*change, depth, i int) []*change {
-	from, _ := slices.BinarySearchFunc(changes, i, func(c *change, i int) int { return nibble(&c.keyHash, depth) - i })
-	to, _ := slices.BinarySearchFunc(changes, i+1, func(c *change, i int) int { return nibble(&c.keyHash, depth) - i })
+	from, _ := slices.BinarySearchFunc(changes, i, func(c *change, i int) int { return digit(&c.keyHash, depth) - i })
+	to, _ := slices.BinarySearchFunc(changes, i+1, func(c *change, i int) int { return digit(&c.keyHash, depth) - i })
 	return changes[from:to]
 }
 
@@ -184,69 +182,99 @@ func (u *updater) build(depth int, changes []*change) (kid, error) {
 	case len(live) == 1:
 		return kid{leaf: live[0].leaf, hash: live[0].leaf.Hash(), height: u.height}, nil
 	}
-	next := &node{}
-	for i := range next.kids {
+	var next wide
+	for i := range next {
 		part := group(live, depth, i)
 		if len(part) == 0 {
 			continue
 		}
 		u.path = append(u.path, byte(i))
 		var err error
-		next.kids[i], err = u.build(depth+1, part)
+		next[i], err = u.build(depth+1, part)
 		u.path = u.path[:len(u.path)-1]
 		if err != nil {
 			return kid{}, err
 		}
 	}
-	return u.seal(next), nil
+	n := next.node()
+	n.base = u.height
+	return u.seal(n, &next), nil
 }
 
 // inner applies changes to a node.
 func (u *updater) inner(k kid, depth int, changes []*change) (kid, error) {
-	old, err := u.load(&k)
+	loaded, err := u.load(&k)
 	if err != nil {
 		return kid{}, err
 	}
-	next := &node{}
-	for i := range next.kids {
+	old := loaded.wide()
+	next := old
+	for rest := changes; len(rest) > 0; {
+		i := digit(&rest[0].keyHash, depth)
+		part := rest[:1]
+		for len(part) < len(rest) && digit(&rest[len(part)].keyHash, depth) == i {
+			part = rest[:len(part)+1]
+		}
+		rest = rest[len(part):]
 		u.path = append(u.path, byte(i))
-		next.kids[i], err = u.subtree(old.kids[i], depth+1, group(changes, depth, i))
+		next[i], err = u.subtree(old[i], depth+1, part)
 		u.path = u.path[:len(u.path)-1]
 		if err != nil {
 			return kid{}, err
 		}
 	}
-	return u.close(k, old, next), nil
+	return u.close(k, loaded, &old, &next), nil
 }
 
 // close turns the new kids of a node into its subtree: the same node if none
 // changed, the leaf that is left, or a new node that replaces the old.
-func (u *updater) close(k kid, old, next *node) kid {
-	same := true
-	for i := range next.kids {
-		a, b := &old.kids[i], &next.kids[i]
-		same = same && a.hash == b.hash && a.height == b.height && a.inner == b.inner
+func (u *updater) close(k kid, before *node, old, next *wide) kid {
+	var changed uint16
+	for i := range next {
+		a, b := &old[i], &next[i]
+		if a.hash != b.hash || a.height != b.height || a.inner != b.inner {
+			changed |= 1 << i
+		}
 	}
-	if same {
+	if changed == 0 {
 		return k
 	}
-	if k.height != u.height { // one written at this height is overwritten
-		u.stale = append(u.stale, nodeKey(k.height, u.path))
+	n := next.node()
+	gone := len(n.kids) == 0 || len(n.kids) == 1 && !n.kids[0].inner
+	changed |= before.changed
+	if !gone && bits.OnesCount16(changed) <= maxDelta && before.base != u.height {
+		n.base, n.changed = before.base, changed
+		if k.height != before.base {
+			u.replaced(k.height)
+		}
+		return u.seal(n, next)
 	}
-	count, single := next.shape()
-	if count == 0 {
+	u.replaced(k.height)
+	if k.height != before.base {
+		u.replaced(before.base)
+	}
+	switch {
+	case len(n.kids) == 0:
 		return kid{}
+	case gone:
+		return n.kids[0]
 	}
-	if count == 1 && !single.inner {
-		return *single
-	}
-	return u.seal(next)
+	n.base = u.height
+	return u.seal(n, next)
 }
 
-// seal hashes a new node and lists it to be written.
-func (u *updater) seal(n *node) kid {
-	u.made = append(u.made, written{slices.Clone(u.path), n})
-	return kid{inner: true, height: u.height, node: n, hash: n.hash(0, 16)}
+// replaced lists the record of the node at the current path as unneeded from
+// this height on; one written at this height is overwritten.
+func (u *updater) replaced(height uint64) {
+	if height != u.height {
+		u.stale = append(u.stale, nodeKey(height, u.path))
+	}
+}
+
+// seal hashes a new node and encodes its record.
+func (u *updater) seal(n *node, w *wide) kid {
+	u.made = append(u.made, written{nodeKey(u.height, u.path), n.encode(u.height)})
+	return kid{inner: true, height: u.height, node: n, hash: w.hash(0, fanout)}
 }
 
 // load answers the node of a kid, reading it once.

@@ -164,8 +164,9 @@ func (v *View) Prove(key []byte) (proof.State, error) {
 		if err != nil {
 			return p, err
 		}
-		i := nibble(&keyHash, len(path))
-		at, p.Siblings = n.descend(i, p.Siblings)
+		i := digit(&keyHash, len(path))
+		w := n.wide()
+		at, p.Siblings = w.descend(i, p.Siblings)
 		path = append(path, byte(i))
 	}
 	p.Leaf = at.leaf
@@ -178,21 +179,21 @@ func (v *View) Prove(key []byte) (proof.State, error) {
 
 // descend walks the four binary levels of a node towards kid i, adding the
 // sibling of each level, the highest first. It stops at an empty subtree or a leaf.
-func (n *node) descend(i int, siblings []protocol.Hash) (kid, []protocol.Hash) {
-	start, width := 0, 16
+func (n *wide) descend(i int, siblings []protocol.Hash) (kid, []protocol.Hash) {
+	start, width := 0, fanout
 	for width > 1 {
 		count, inner, only := 0, false, 0
 		for j := start; j < start+width; j++ {
-			if !n.kids[j].empty() {
+			if !n[j].empty() {
 				count, only = count+1, j
-				inner = inner || n.kids[j].inner
+				inner = inner || n[j].inner
 			}
 		}
 		if count == 0 {
 			return kid{}, siblings
 		}
 		if count == 1 && !inner {
-			return n.kids[only], siblings
+			return n[only], siblings
 		}
 		width /= 2
 		if i < start+width {
@@ -202,5 +203,5 @@ func (n *node) descend(i int, siblings []protocol.Hash) (kid, []protocol.Hash) {
 			start += width
 		}
 	}
-	return n.kids[start], siblings
+	return n[start], siblings
 }
