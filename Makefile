@@ -1,0 +1,49 @@
+# `make` lists what there is to do.
+TOOL = go tool -modfile=scripts/tools/go.mod
+FUZZTIME ?= 30s
+DATA ?=
+HOME_DIR ?= .devnet
+
+.PHONY: help build run test check race fuzz e2e bench contracts vectors vuln clean
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+build: ## bin/cairn and bin/cairnd
+	@mkdir -p bin
+	go build -trimpath -o bin/ ./client/cmd/cairn ./node/cmd/cairnd
+
+run: build ## four validators on loopback, a contract, a city's readings (or DATA=file.csv), prices and receipts
+	@HOME_DIR="$(HOME_DIR)" DATA="$(DATA)" sh scripts/run.sh
+
+test: ## everything CI runs
+	@echo "formatting"; unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "not formatted: $$unformatted"; exit 1; }
+	@echo "go vet"; go vet ./...
+	@echo "staticcheck"; $(TOOL) staticcheck ./...
+	@echo "tests"; go test -timeout 20m ./...
+
+check: test ## the same, before each commit
+
+race: ## the tests under the race detector
+	go test -race -short -timeout 30m ./...
+
+fuzz: ## every fuzz target for FUZZTIME
+	@sh scripts/fuzz.sh $(FUZZTIME)
+
+e2e: ## the end-to-end tests alone; ARGS="-cycles 200 -seed 7"
+	go test ./node/e2e -count=1 -v -timeout 60m -args $(ARGS)
+
+bench: ## benchmarks of the hot paths
+	go test -run NONE -bench . -benchmem ./client/protocol ./client/proof ./node/internal/store/... ./node/internal/vm/... ./node/internal/shipped
+
+contracts: ## rebuild the contracts' modules, byte for byte (needs the toolchain of scripts/tinygo.sh)
+	sh scripts/build-contracts.sh
+
+vectors: ## rewrite docs/vectors and generated tables; look at the difference
+	go test ./client/protocol ./client/proof -run 'Vectors|Documented' -rewrite
+
+vuln: ## known vulnerabilities in what we depend on
+	$(TOOL) govulncheck ./...
+
+clean: ## remove what make made
+	rm -rf bin .devnet

@@ -1,0 +1,31 @@
+#!/bin/sh
+# The main job: a network of four validators, a contract, a stream of readings,
+# prices and verified receipts; then the network stays up until Ctrl-C.
+#
+#	HOME_DIR  folder of the network (.devnet)
+#	DATA      CSV of car park readings; empty generates a city
+set -eu
+home=${HOME_DIR:-.devnet}
+port=${BASE_PORT:-8080}
+
+bin/cairnd devnet --home "$home" --base-port "$port" --detach
+trap 'echo; bin/cairnd devnet stop --home "$home"' EXIT
+trap 'exit 130' INT TERM
+echo
+if [ -n "${DATA:-}" ]; then
+	bin/cairn demo parking --network "$home" --data "$DATA"
+else
+	bin/cairn demo parking --network "$home" --generate
+fi
+cat <<END
+
+Try, in another terminal:
+  bin/cairn status --network $home
+  bin/cairn contract query parking prices --network $home
+  bin/cairn event 10 --network $home
+  bin/cairn receipt get 10 --network $home -o receipt.json
+  bin/cairn receipt verify receipt.json --trust $home/genesis.json
+
+The network stays up; Ctrl-C ends it and keeps its data in $home.
+END
+while :; do sleep 3600 & wait $!; done
