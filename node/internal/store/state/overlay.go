@@ -1,8 +1,8 @@
 package state
 
 import (
+	"errors"
 	"fmt"
-	"slices"
 	"strings"
 )
 
@@ -19,7 +19,8 @@ type Overlay struct {
 	height  uint64            // the committed version a root overlay reads
 	parent  *Overlay          // of a child
 	changed map[string][]byte // nil: deleted
-	sorted  []string          // keys of changed, ascending; nil when it must be made again
+	fresh   []string          // keys of changed that are not in order yet
+	order   index             // the other keys of changed
 	reads   map[string][]byte // of a root overlay: committed values met so far; nil: absent
 	spare   *Overlay          // a closed child, to be used again
 }
@@ -41,20 +42,25 @@ func (o *Overlay) Child() *Overlay {
 // Commit moves a child's changes into its parent. The child must not be used again.
 func (o *Overlay) Commit() {
 	for key, value := range o.changed { // each key is set once: order does not matter
-		if _, known := o.parent.changed[key]; !known {
-			o.parent.sorted = nil
-		}
-		o.parent.changed[key] = value
+		o.parent.put(key, value)
 	}
 	o.Discard()
 }
 
 // Discard forgets a child's changes. The child must not be used again.
 func (o *Overlay) Discard() {
+	if len(o.changed) > keepKeys {
+		o.parent.spare = nil
+		return
+	}
 	clear(o.changed)
-	o.sorted = nil
+	o.fresh, o.order = o.fresh[:0], index{chunks: o.order.chunks[:0]}
 	o.parent.spare = o
 }
+
+// keepKeys bounds the children that are used again: clearing a map takes as
+// long as it ever was large, and one large delivery would slow every later one.
+const keepKeys = 256
 
 func checkKey(key []byte) error {
 	if len(key) == 0 || len(key) > maxKeyBytes {
@@ -101,7 +107,7 @@ func (o *Overlay) Set(key, value []byte) error {
 	if len(value) > maxValueBytes {
 		return fmt.Errorf("state: value of %d bytes, the limit is %d", len(value), maxValueBytes)
 	}
-	o.put(key, append(make([]byte, 0, len(value)), value...))
+	o.put(string(key), append(make([]byte, 0, len(value)), value...))
 	return nil
 }
 
@@ -110,80 +116,86 @@ func (o *Overlay) Delete(key []byte) error {
 	if err := checkKey(key); err != nil {
 		return err
 	}
-	o.put(key, nil)
+	o.put(string(key), nil)
 	return nil
 }
 
-func (o *Overlay) put(key, value []byte) {
-	if o.sorted != nil {
-		if _, known := o.changed[string(key)]; !known {
-			o.sorted = nil
-		}
+func (o *Overlay) put(key string, value []byte) {
+	before := len(o.changed)
+	if o.changed[key] = value; len(o.changed) > before {
+		o.fresh = append(o.fresh, key)
 	}
-	o.changed[string(key)] = value
 }
 
-// keys lists the changed keys with a prefix, ascending.
-func (o *Overlay) keys(prefix string) []string {
-	if o.sorted == nil {
-		o.sorted = make([]string, 0, len(o.changed))
-		for key := range o.changed {
-			o.sorted = append(o.sorted, key)
-		}
-		slices.Sort(o.sorted)
+// layer walks an overlay's own changes in order.
+type layer struct {
+	changed map[string][]byte
+	at      indexAt
+}
+
+// layer starts at the first changed key that is at least from.
+func (o *Overlay) layer(from string) layer {
+	if len(o.fresh) > 0 {
+		o.order.add(o.fresh)
+		o.fresh = o.fresh[:0]
 	}
-	from, _ := slices.BinarySearch(o.sorted, prefix)
-	to := from
-	for to < len(o.sorted) && strings.HasPrefix(o.sorted[to], prefix) {
-		to++
-	}
-	return o.sorted[from:to]
+	return layer{o.changed, o.order.from(from)}
 }
 
 // Scan lists at most limit pairs whose keys start with prefix and are greater
 // than after, by ascending key. A nil after starts at the first.
 func (o *Overlay) Scan(prefix, after []byte, limit int) ([]KV, error) {
-	merged := map[string][]byte{}
-	var names []string
+	from := string(prefix)
+	if len(after) > 0 {
+		from = max(from, string(after)+"\x00") // the least key above after
+	}
+	var layers []layer // the newest first
 	root := o
 	for at := o; at != nil; at = at.parent {
 		root = at
-		for _, key := range at.keys(string(prefix)) {
-			if _, known := merged[key]; !known && key > string(after) {
-				merged[key] = at.changed[key]
-				names = append(names, key)
-			}
-		}
+		layers = append(layers, at.layer(from))
 	}
-	slices.Sort(names)
-	return mergeScan(root, names, merged, prefix, after, limit)
+	return mergeScan(root, layers, prefix, after, limit)
 }
 
-// mergeScan merges sorted names, whose values are in changed (nil: absent),
-// with the committed pairs under a root overlay.
-func mergeScan(root *Overlay, names []string, changed map[string][]byte, prefix, after []byte, limit int) ([]KV, error) {
+// nextChange takes the least key with a prefix out of the layers, with what
+// the newest layer that has it says: nil is a deletion.
+func nextChange(layers []layer, prefix string) (key string, value []byte, ok bool) {
+	for i := range layers {
+		if k, more := layers[i].at.peek(); more && strings.HasPrefix(k, prefix) && (!ok || k < key) {
+			key, value, ok = k, layers[i].changed[k], true
+		}
+	}
+	for i := range layers {
+		if k, more := layers[i].at.peek(); ok && more && k == key {
+			layers[i].at.advance()
+		}
+	}
+	return key, value, ok
+}
+
+// mergeScan merges the layers with the committed pairs under a root overlay.
+func mergeScan(root *Overlay, layers []layer, prefix, after []byte, limit int) (out []KV, err error) {
 	it, err := newScan(root.tree.db, root.height, prefix, after)
 	if err != nil {
 		return nil, err
 	}
-	defer it.close()
-	var out []KV
+	defer func() { err = errors.Join(err, it.close()) }()
 	committed, more, err := it.next()
-	for err == nil && len(out) < limit && (more || len(names) > 0) {
-		if more && (len(names) == 0 || string(committed.Key) < names[0]) {
+	key, value, changed := nextChange(layers, string(prefix))
+	for err == nil && len(out) < limit && (more || changed) {
+		if more && (!changed || string(committed.Key) < key) {
 			out = append(out, committed)
 			committed, more, err = it.next()
 			continue
 		}
-		if more && string(committed.Key) == names[0] {
-			if committed, more, err = it.next(); err != nil {
-				break
-			}
+		if more && string(committed.Key) == key { // the change hides it
+			committed, more, err = it.next()
 		}
-		if value := changed[names[0]]; value != nil {
-			out = append(out, KV{[]byte(names[0]), value})
+		if value != nil {
+			out = append(out, KV{[]byte(key), value})
 		}
-		names = names[1:]
+		key, value, changed = nextChange(layers, string(prefix))
 	}
 	return out, err
 }
