@@ -91,7 +91,8 @@ func (s *scan) next() (kv KV, more bool, err error) {
 }
 
 // View is the state as it was at one height. It is safe for concurrent use and
-// stays readable while its database is open and the height is kept.
+// stays readable while its database is open and the height is kept; after that
+// it answers ErrPruned.
 type View struct {
 	db     pebble.Reader
 	height uint64
@@ -100,18 +101,18 @@ type View struct {
 
 // View opens a past or the newest version.
 func (t *Tree) View(height uint64) (*View, error) {
-	oldest, err := readOldest(t.db)
-	if err != nil {
-		return nil, err
-	}
-	if height < oldest || height > t.Height() {
+	if height > t.Height() {
 		return nil, ErrPruned
 	}
 	root, err := readRoot(t.db, height)
 	if err != nil {
 		return nil, err
 	}
-	return &View{db: t.db, height: height, root: root}, nil
+	v := &View{db: t.db, height: height, root: root}
+	if err := v.kept(); err != nil {
+		return nil, err
+	}
+	return v, nil
 }
 
 // Height is the view's height.
@@ -125,8 +126,23 @@ func (v *View) Get(key []byte) (value []byte, ok bool, err error) {
 	if err := checkKey(key); err != nil {
 		return nil, false, err
 	}
-	value, _, err = getAt(v.db, key, v.height)
-	return value, value != nil, err
+	if value, _, err = getAt(v.db, key, v.height); err == nil {
+		err = v.kept()
+	}
+	if err != nil {
+		return nil, false, err
+	}
+	return value, value != nil, nil
+}
+
+// kept is asked after reading: pruning writes the oldest height in the batch
+// that removes what earlier ones need, so a height that is kept now was read whole.
+func (v *View) kept() error {
+	oldest, err := readOldest(v.db)
+	if err == nil && v.height < oldest {
+		err = ErrPruned
+	}
+	return err
 }
 
 // Scan lists at most limit pairs whose keys start with prefix and are greater
@@ -139,16 +155,33 @@ func (v *View) Scan(prefix, after []byte, limit int) (out []KV, err error) {
 	defer func() { err = errors.Join(err, it.close()) }()
 	for len(out) < limit {
 		kv, more, err := it.next()
-		if err != nil || !more {
-			return out, err
+		if err != nil {
+			return nil, err
+		}
+		if !more {
+			break
 		}
 		out = append(out, kv)
+	}
+	if err := v.kept(); err != nil {
+		return nil, err
 	}
 	return out, nil
 }
 
 // Prove proves a key's value, or its absence, under Root.
 func (v *View) Prove(key []byte) (proof.State, error) {
+	p, err := v.prove(key)
+	if pruned := v.kept(); pruned != nil {
+		err = pruned // then what is missing is not damage
+	}
+	if err != nil {
+		return proof.State{}, err
+	}
+	return p, nil
+}
+
+func (v *View) prove(key []byte) (proof.State, error) {
 	value, ok, err := v.Get(key)
 	if err != nil {
 		return proof.State{}, err
