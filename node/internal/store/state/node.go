@@ -144,8 +144,17 @@ func (k *kid) appendTo(out []byte) []byte {
 	return append(out, k.hash[:]...)
 }
 
+// uvarint is binary.Uvarint without over-long forms: those answer size 0.
+func uvarint(b []byte) (x uint64, size int) {
+	x, size = binary.Uvarint(b)
+	if size > 1 && b[size-1] == 0 {
+		return 0, 0
+	}
+	return x, size
+}
+
 func (k *kid) read(b []byte, leaf bool) (rest []byte, ok bool) {
-	height, n := binary.Uvarint(b)
+	height, n := uvarint(b)
 	size := 32
 	if leaf {
 		size = 64
@@ -179,7 +188,7 @@ func decodeNode(b []byte, height uint64, whole func(base uint64) (*node, error))
 		n.base = height
 		return n, nil
 	}
-	base, size := binary.Uvarint(b)
+	base, size := uvarint(b)
 	if size <= 0 || len(b) < size+2 || base >= height {
 		return nil, corrupt("node record with base %d at height %d", base, height)
 	}
