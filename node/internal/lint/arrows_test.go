@@ -115,12 +115,10 @@ func TestOnlyTheOwnerImportsAnEngine(t *testing.T) {
 
 func TestClientsCarryNoEngine(t *testing.T) {
 	for _, p := range goList(t, "./client/...") {
-		for _, dep := range p.Deps {
-			for _, d := range dependencies {
-				if d.of(dep) {
-					t.Errorf("%s reaches %s: a client builds without consensus, storage or virtual machine; `go list -deps` shows the way there",
-						strings.TrimPrefix(p.ImportPath, modulePath+"/"), dep)
-				}
+		for _, d := range dependencies {
+			if at := slices.IndexFunc(p.Deps, d.of); at >= 0 {
+				t.Errorf("%s reaches %s: a client builds without consensus, storage or virtual machine; look for the import in `go list -deps`",
+					strings.TrimPrefix(p.ImportPath, modulePath+"/"), p.Deps[at])
 			}
 		}
 	}

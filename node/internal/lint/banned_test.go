@@ -37,7 +37,6 @@ var bannedCalls = map[string]string{
 var bannedImports = map[string]string{
 	"math/rand":    "there is no randomness in what is agreed on",
 	"math/rand/v2": "there is no randomness in what is agreed on",
-	"maphash":      "its seed differs from process to process",
 	"hash/maphash": "its seed differs from process to process",
 	"unsafe":       "the result would depend on the machine",
 }
@@ -49,7 +48,6 @@ var exceptions = map[string]string{
 	"go statement in node/internal/store/state/update.go inParallelGroups": "hashes subtrees, each into its own place of an array",
 	"range over a map in client/protocol/code.go Codes":                    "the list is sorted before it is answered",
 	"range over a map in client/protocol/entry.go UnmarshalText":           "names are unique, so one entry at most matches",
-	"range over a map in node/internal/store/state/overlay.go keys":        "the keys are sorted before they are used",
 }
 
 const (
