@@ -97,18 +97,27 @@ func (b *backend) Submit(_ context.Context, raw []byte) (protocol.Hash, error) {
 	return id, refusal
 }
 
+// unknownWithin is how long gossip is given to bring a transaction this node
+// has not seen. Whoever asks had better send it again soon: the node that took
+// it may be gone.
+const unknownWithin = 500 * time.Millisecond
+
 // Status looks for the recorded outcome, waiting for commits up to wait.
 func (b *backend) Status(ctx context.Context, id protocol.Hash, wait time.Duration) (rest.Status, error) {
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
-	for {
+	grace := time.NewTimer(unknownWithin)
+	defer grace.Stop()
+	for expired := false; ; {
 		committed := b.app.Committed()
 		s, err := b.statusNow(id)
-		if err != nil || s.State == rest.StateCommitted || s.State == rest.StateRefused {
+		if err != nil || s.State == rest.StateCommitted || s.State == rest.StateRefused || expired && s.State == rest.StateUnknown {
 			return s, err
 		}
 		select {
 		case <-committed:
+		case <-grace.C:
+			expired = true
 		case <-ctx.Done():
 			return s, nil
 		}
@@ -140,6 +149,21 @@ func decided(id protocol.Hash, out machine.RecordedOutcome) rest.Status {
 		s.State, s.Retryable, s.Message = rest.StateRefused, out.Code.Retryable(), out.Code.Meaning()
 	}
 	return s
+}
+
+// Height is the newest committed block's, waiting for atLeast.
+func (b *backend) Height(ctx context.Context, atLeast uint64) uint64 {
+	for {
+		committed := b.app.Committed()
+		if height := b.store.Head().Height; height >= atLeast {
+			return height
+		}
+		select {
+		case <-committed:
+		case <-ctx.Done():
+			return b.store.Head().Height
+		}
+	}
 }
 
 // Head is the newest committed block.

@@ -142,7 +142,7 @@ func (n *Node) newComet(home string) (comet *cmtnode.Node, err error) {
 	if err != nil {
 		return nil, cometDataError(home, err)
 	}
-	return comet, nil
+	return comet, n.mendWAL(cfg.Consensus.WalFile(), comet.BlockStore().Height())
 }
 
 func cometDataError(home string, cause error) error {
