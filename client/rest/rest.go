@@ -3,8 +3,25 @@
 package rest
 
 import (
+	"encoding/json"
+
 	"github.com/cairn-ledger/cairn/client/protocol"
 )
+
+// Headers of this API.
+const (
+	// HeaderHeight is on every answer: a height the node has committed, at
+	// least that of anything the answer is made of.
+	HeaderHeight = "Cairn-Height"
+	// HeaderMinHeight on a request asks for a node that has committed at least
+	// this height. A node behind it waits a little, then answers UNAVAILABLE:
+	// whoever sends the greatest HeaderHeight heard so far reads its own writes
+	// at every node and never goes back in time.
+	HeaderMinHeight = "Cairn-Min-Height"
+)
+
+// MaxStreamEntries bounds one page of a stream.
+const MaxStreamEntries = 10_000
 
 // State is how far a transaction has come.
 type State string
@@ -22,16 +39,16 @@ type Status struct {
 	TxID       protocol.Hash `json:"txId"`
 	State      State         `json:"state"`
 	Code       protocol.Code `json:"code"`
-	Name       string        `json:"name"`
+	Name       string        `json:"name"` // of the code
 	Retryable  bool          `json:"retryable"`
 	Message    string        `json:"message,omitempty"`
-	Height     uint64        `json:"height,omitempty"`
-	FirstIndex uint64        `json:"firstIndex"`
-	Entries    uint32        `json:"entries"`
-	Absorbed   uint32        `json:"absorbed"`
-	Duplicates uint32        `json:"duplicates"`
-	Next       uint64        `json:"next"`
-	GuestCode  uint32        `json:"guestCode,omitempty"`
+	Height     uint64        `json:"height,omitempty"`    // of the block that decided
+	FirstIndex uint64        `json:"firstIndex"`          // log index of the first entry
+	Entries    uint32        `json:"entries"`             // appended, one after the other
+	Absorbed   uint32        `json:"absorbed"`            // leading events the stream held already
+	Duplicates uint32        `json:"duplicates"`          // entries that stand for events met before
+	Next       uint64        `json:"next"`                // sequence the stream expects after it
+	GuestCode  uint32        `json:"guestCode,omitempty"` // the contract's own, of CONTRACT_ABORTED
 }
 
 // Head is the newest block this node has committed.
@@ -59,6 +76,24 @@ type Entry struct {
 	Commitment protocol.Hash      `json:"commitment"`
 	Event      *protocol.Event    `json:"event,omitempty"`
 	Act        any                `json:"act,omitempty"`
+}
+
+// Render is the entry's JSON with the event's data octets as they were
+// submitted: json.Marshal would drop white space in them, and what remains
+// would no longer be what the entry commits to.
+func (e Entry) Render() ([]byte, error) {
+	event := e.Event
+	e.Event = nil
+	text, err := json.Marshal(e)
+	if err != nil || event == nil {
+		return text, err
+	}
+	member, err := event.MarshalJSON()
+	if err != nil {
+		return nil, err
+	}
+	text = append(text[:len(text)-1], `,"event":`...)
+	return append(append(text, member...), '}'), nil
 }
 
 // Stream is a producer's stream.

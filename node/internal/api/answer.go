@@ -1,17 +1,18 @@
 package api
 
 import (
+	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"runtime/debug"
 	"strconv"
+	"strings"
+	"time"
 
 	"github.com/cairn-ledger/cairn/client/protocol"
 	"github.com/cairn-ledger/cairn/client/rest"
 )
-
-// handler answers a request with a value to render as JSON, or a refusal.
-type handler func(r *http.Request) (any, error)
 
 // raw is an answer that is rendered already.
 type raw struct {
@@ -22,26 +23,23 @@ type raw struct {
 // accepted is an answer with status 202.
 type accepted struct{ any }
 
-// answer renders what a handler says. A panic is a fault of this node's, kept
-// to the one request.
-func (s *Server) answer(handle handler) http.Handler {
+// answer serves a route: it reads the request, runs the handler and renders
+// what it says. While it reads and writes, the connection may be given up for
+// another; while the handler runs, not.
+func (s *Server) answer(route route) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		defer func() {
-			if p := recover(); p != nil {
-				s.config.Log.Error("request failed", "path", r.URL.Path, "panic", p, "stack", string(debug.Stack()))
-				s.refuse(w, protocol.Refuse(protocol.CodeInternal, "the node failed to answer; its log has the reason"))
-			}
-		}()
-		value, err := handle(r)
+		start, status := time.Now(), http.StatusInternalServerError
+		defer func() { s.metrics.answered(route.pattern, status, start) }()
+		value, free, err := s.run(route, r)
+		defer free()
+		if versioned(r) {
+			w.Header().Set(rest.HeaderHeight, strconv.FormatUint(s.backend.Height(r.Context(), 0), 10))
+		}
 		if err != nil {
-			if _, coded := protocol.CodeOf(err); !coded {
-				s.config.Log.Error("request failed", "path", r.URL.Path, "err", err)
-				err = protocol.Refuse(protocol.CodeInternal, "the node failed to answer; its log has the reason")
-			}
-			s.refuse(w, err)
+			status = s.refuse(w, err)
 			return
 		}
-		status := http.StatusOK
+		status = http.StatusOK
 		if a, ok := value.(accepted); ok {
 			status, value = http.StatusAccepted, a.any
 		}
@@ -49,17 +47,87 @@ func (s *Server) answer(handle handler) http.Handler {
 		if !ok {
 			body, err := json.Marshal(value)
 			if err != nil {
-				s.config.Log.Error("answer does not encode", "path", r.URL.Path, "err", err)
-				s.refuse(w, protocol.Refuse(protocol.CodeInternal, "the node failed to answer; its log has the reason"))
+				status = s.refuse(w, s.fault(r, fmt.Errorf("answer does not encode: %w", err)))
 				return
 			}
 			out = raw{"application/json", append(body, '\n')}
 		}
+		if size := int64(len(out.body)); size > freeBytes {
+			if !s.answers.take(size) {
+				status = s.refuse(w, protocol.Refuse(protocol.CodeBusy, "this node is sending as many large answers as it can; ask again in a second, or for less"))
+				return
+			}
+			defer s.answers.give(size)
+		}
 		w.Header().Set("Content-Type", out.contentType)
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		w.WriteHeader(status)
-		w.Write(out.body)
+		w.Write(out.body) // an error means that the client has gone
 	})
+}
+
+// run reads a request and hands it to its handler. A panic is a fault of this
+// node, kept to the one request. free gives back what the request holds.
+func (s *Server) run(route route, r *http.Request) (value any, free func(), err error) {
+	free = func() {}
+	req, err := newRequest(r, route.params)
+	if err != nil {
+		return nil, free, err
+	}
+	if route.body {
+		if free, err = s.readBody(req); err != nil {
+			return nil, free, err
+		}
+	}
+	connection := connOf(r.Context())
+	connection.begin()
+	defer connection.end()
+	defer func() {
+		if p := recover(); p != nil {
+			s.config.Log.Error("request panicked", "path", clip(r.URL.Path), "panic", p, "stack", string(debug.Stack()))
+			value, err = nil, errInternal
+		}
+	}()
+	if err := s.catchUp(req); err != nil {
+		return nil, free, err
+	}
+	value, err = route.handle(req)
+	if err != nil {
+		err = s.fault(r, err)
+	}
+	return value, free, err
+}
+
+var errInternal = protocol.Refuse(protocol.CodeInternal, "the node failed to answer; its log has the reason")
+
+// fault keeps an error without a code to this node's log: what comes from the
+// disk or the consensus engine is nothing for strangers to read.
+func (s *Server) fault(r *http.Request, err error) error {
+	if _, coded := protocol.CodeOf(err); coded {
+		return err
+	}
+	if r.Context().Err() != nil { // the client went away, or the node stops
+		return protocol.Refuse(protocol.CodeUnavailable, "the request was given up")
+	}
+	s.config.Log.Error("request failed", "path", clip(r.URL.Path), "err", err)
+	return errInternal
+}
+
+// versioned says whether a path is of the ledger, not of the node's health.
+func versioned(r *http.Request) bool { return strings.HasPrefix(r.URL.Path, "/v1/") }
+
+// catchUp waits a little for the height that the client has heard of.
+func (s *Server) catchUp(r *request) error {
+	want, err := r.minHeight()
+	if err != nil || want == 0 || !versioned(r.Request) {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), maxHeightWait)
+	defer cancel()
+	if height := s.backend.Height(ctx, want); height < want {
+		return protocol.Refuse(protocol.CodeUnavailable, "this node is at height %d and the request wants %d; ask another node, or wait", height, want)
+	}
+	return nil
 }
 
 // statusOf is the HTTP status of a refusal.
@@ -67,6 +135,8 @@ func statusOf(code protocol.Code) int {
 	switch code {
 	case protocol.CodeNotFound, protocol.CodeContractUnknown, protocol.CodeMethodUnknown:
 		return http.StatusNotFound
+	case protocol.CodeMethodNotAllowed:
+		return http.StatusMethodNotAllowed
 	case protocol.CodeTooLarge, protocol.CodeEventTooLarge:
 		return http.StatusRequestEntityTooLarge
 	case protocol.CodeUnauthorized, protocol.CodeBadSignature:
@@ -87,7 +157,8 @@ func statusOf(code protocol.Code) int {
 	return http.StatusBadRequest
 }
 
-func (s *Server) refuse(w http.ResponseWriter, err error) {
+// refuse renders a refusal and answers its HTTP status.
+func (s *Server) refuse(w http.ResponseWriter, err error) int {
 	code, _ := protocol.CodeOf(err)
 	status := statusOf(code)
 	if status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable {
@@ -95,6 +166,8 @@ func (s *Server) refuse(w http.ResponseWriter, err error) {
 	}
 	body, _ := json.Marshal(rest.Problem{Code: code, Name: code.Name(), Message: err.Error(), Retryable: code.Retryable()})
 	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
 	w.Write(append(body, '\n'))
+	return status
 }

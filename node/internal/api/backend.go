@@ -16,9 +16,13 @@ import (
 // Backend is the node behind the API. Errors that carry a protocol.Code are
 // answers; any other is a fault of the node. Methods are safe for concurrent use.
 type Backend interface {
+	// Height is the newest committed block's. It waits until that is atLeast,
+	// or ctx ends; 0 waits for nothing.
+	Height(ctx context.Context, atLeast uint64) uint64
 	// Submit hands a transaction to the network and answers its id.
 	Submit(ctx context.Context, raw []byte) (protocol.Hash, error)
 	// Status says where a transaction is, waiting up to wait for a decision.
+	// When ctx ends it answers what it knows.
 	Status(ctx context.Context, id protocol.Hash, wait time.Duration) (rest.Status, error)
 	Head() (rest.Head, error)
 	Entry(index uint64) (rest.Entry, error)

@@ -3,17 +3,11 @@ package api
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
-	"strconv"
+	"strings"
 	"time"
-
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
-	"golang.org/x/net/netutil"
 
 	"github.com/cairn-ledger/cairn/client/protocol"
 )
@@ -22,17 +16,20 @@ import (
 // costs little and delays nobody.
 const (
 	readHeaderTimeout = 5 * time.Second
-	readTimeout       = 30 * time.Second
-	writeTimeout      = 60 * time.Second
+	readTimeout       = 30 * time.Second // header and body
 	idleTimeout       = 2 * time.Minute
 	maxHeaderBytes    = 16 << 10
-	maxWait           = 30 * time.Second
+	maxWait           = 30 * time.Second // of ?wait=
+	maxHeightWait     = 5 * time.Second  // for a height the client has heard of
+	writeTimeout      = readTimeout + maxWait + maxHeightWait + 25*time.Second
 	retryAfterSeconds = 1
+	bodyBudget        = 128 << 20 // bytes of large requests held at once
+	answerBudget      = 128 << 20 // bytes of large answers held at once
 )
 
 // Config of a Server.
 type Config struct {
-	MaxConnections int // served at once; more wait in the backlog. 0 means 4,096
+	MaxConnections int // open at once. 0 means 4,096
 	MaxSubmissions int // decoded and queued at once; more are answered BUSY. 0 means 256
 	Log            *slog.Logger
 }
@@ -42,7 +39,12 @@ type Server struct {
 	backend Backend
 	config  Config
 	http    *http.Server
+	guard   *guard
+	metrics *metrics
 	submits chan struct{} // one token for each submission under way
+	bodies  budget
+	answers budget
+	drain   context.CancelFunc // ends what waits inside requests
 }
 
 // New makes a server over a backend.
@@ -53,14 +55,20 @@ func New(backend Backend, c Config) (*Server, error) {
 	if c.MaxSubmissions == 0 {
 		c.MaxSubmissions = 256
 	}
-	s := &Server{backend: backend, config: c, submits: make(chan struct{}, c.MaxSubmissions)}
-	handler, err := s.routes()
-	if err != nil {
+	s := &Server{
+		backend: backend, config: c, guard: newGuard(c.MaxConnections), submits: make(chan struct{}, c.MaxSubmissions),
+		bodies: budget{max: bodyBudget}, answers: budget{max: answerBudget},
+	}
+	var err error
+	if s.metrics, err = newMetrics(s); err != nil {
 		return nil, err
 	}
+	base, drain := context.WithCancel(context.Background())
+	s.drain = drain
 	s.http = &http.Server{
-		Handler: handler, ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout,
+		Handler: s.handler(), ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout,
 		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes, ErrorLog: slog.NewLogLogger(c.Log.Handler(), slog.LevelDebug),
+		BaseContext: func(net.Listener) context.Context { return base }, ConnContext: withConn,
 	}
 	return s, nil
 }
@@ -68,104 +76,90 @@ func New(backend Backend, c Config) (*Server, error) {
 // Handler is the server's handler, for tests.
 func (s *Server) Handler() http.Handler { return s.http.Handler }
 
-// Serve answers on a listener until Shutdown.
+// Serve answers on a listener until Shutdown. It is called once.
 func (s *Server) Serve(l net.Listener) error {
-	err := s.http.Serve(netutil.LimitListener(l, s.config.MaxConnections))
+	s.guard.Listener = l
+	err := s.http.Serve(s.guard)
 	if errors.Is(err, http.ErrServerClosed) {
 		return nil
 	}
 	return err
 }
 
-// Shutdown stops taking requests and waits for those under way until ctx ends.
-func (s *Server) Shutdown(ctx context.Context) error { return s.http.Shutdown(ctx) }
-
-func (s *Server) routes() (http.Handler, error) {
-	mux := http.NewServeMux()
-	for pattern, handle := range map[string]handler{
-		"POST /v1/transactions":                       s.submit,
-		"GET /v1/transactions/{id}":                   s.status,
-		"GET /v1/head":                                s.head,
-		"GET /v1/genesis":                             s.genesis,
-		"GET /v1/entries/{index}":                     s.entry,
-		"GET /v1/events":                              s.findEvent,
-		"GET /v1/events/{index}":                      s.event,
-		"GET /v1/receipts/{index}":                    s.receipt,
-		"GET /v1/state":                               s.state,
-		"GET /v1/streams/{producer}/{name}":           s.stream,
-		"GET /v1/streams/{producer}/{name}/entries":   s.streamEntries,
-		"GET /v1/contracts":                           s.contracts,
-		"GET /v1/contracts/{contract}":                s.contract,
-		"GET /v1/contracts/{contract}/query/{method}": s.query,
-		"GET /v1/contracts/{contract}/dead-letters":   s.deadLetters,
-		"GET /livez":                                  s.live,
-		"GET /healthz":                                s.live,
-		"GET /readyz":                                 s.ready,
-		"GET /version":                                s.version,
-	} {
-		mux.Handle(pattern, s.answer(handle))
-	}
-	metrics, err := s.metrics()
+// Shutdown stops taking requests, answers those that wait with what is known
+// now, and lets those under way end. When ctx ends first it closes their
+// connections.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.drain()
+	err := s.http.Shutdown(ctx)
 	if err != nil {
-		return nil, err
+		return errors.Join(err, s.http.Close())
 	}
-	mux.Handle("GET /metrics", metrics)
-	mux.Handle("/", s.answer(func(r *http.Request) (any, error) {
-		return nil, protocol.Refuse(protocol.CodeNotFound, "%s %s is not a path of this API; docs/api.md lists them", r.Method, r.URL.Path)
-	}))
-	return mux, nil
+	return nil
 }
 
-// gauges shows the backend's figures to Prometheus.
-type gauges struct{ backend Backend }
+// route is a path of the API. params are those its query may have.
+type route struct {
+	pattern string
+	params  []string
+	handle  func(*request) (any, error)
+	body    bool // takes one, read before the handler runs
+}
 
-// Describe sends nothing: the figures are not known in advance.
-func (gauges) Describe(chan<- *prometheus.Desc) {}
+// routes lists the API; docs/api.md explains it.
+func (s *Server) routes() []route {
+	return []route{
+		{pattern: "POST /v1/transactions", params: []string{"wait"}, handle: s.submit, body: true},
+		{pattern: "GET /v1/transactions/{id}", params: []string{"wait"}, handle: s.status},
+		{pattern: "GET /v1/head", handle: s.head},
+		{pattern: "GET /v1/genesis", handle: s.genesis},
+		{pattern: "GET /v1/entries/{index}", handle: s.entry},
+		{pattern: "GET /v1/events", params: []string{"source", "id", "producer"}, handle: s.findEvent},
+		{pattern: "GET /v1/events/{index}", handle: s.event},
+		{pattern: "GET /v1/receipts/{index}", params: []string{"format"}, handle: s.receipt},
+		{pattern: "GET /v1/state", params: []string{"key", "height", "format"}, handle: s.state},
+		{pattern: "GET /v1/streams/{producer}/{name}", handle: s.stream},
+		{pattern: "GET /v1/streams/{producer}/{name}/entries", params: []string{"from", "count"}, handle: s.streamEntries},
+		{pattern: "GET /v1/streams/{producer}/{name}/{sequence}", handle: s.streamEntry},
+		{pattern: "GET /v1/contracts", handle: s.contracts},
+		{pattern: "GET /v1/contracts/{contract}", handle: s.contract},
+		{pattern: "GET /v1/contracts/{contract}/query/{method}", params: anyParams, handle: s.query},
+		{pattern: "GET /v1/contracts/{contract}/dead-letters", params: []string{"from", "limit"}, handle: s.deadLetters},
+		{pattern: "GET /livez", handle: s.live},
+		{pattern: "GET /healthz", handle: s.live},
+		{pattern: "GET /readyz", handle: s.ready},
+		{pattern: "GET /version", handle: s.version},
+	}
+}
 
-// Collect reads the figures.
-func (g gauges) Collect(out chan<- prometheus.Metric) {
-	for _, v := range g.backend.Gauges() {
-		kind := prometheus.GaugeValue
-		if v.Counter {
-			kind = prometheus.CounterValue
+func (s *Server) handler() http.Handler {
+	mux := http.NewServeMux()
+	for _, r := range s.routes() {
+		mux.Handle(r.pattern, s.answer(r))
+	}
+	mux.Handle("GET /metrics", s.metrics.handler())
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, pattern := mux.Handler(r); pattern != "" {
+			mux.ServeHTTP(w, r)
+			return
 		}
-		out <- prometheus.MustNewConstMetric(prometheus.NewDesc("cairn_"+v.Name, v.Help, nil, nil), kind, v.Value)
-	}
+		status := s.refuse(w, unknownPath(mux, w, r))
+		s.metrics.answered("none", status, time.Now())
+	})
 }
 
-func (s *Server) metrics() (http.Handler, error) {
-	registry := prometheus.NewRegistry()
-	for _, c := range []prometheus.Collector{gauges{s.backend}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})} {
-		if err := registry.Register(c); err != nil {
-			return nil, fmt.Errorf("api: metrics: %w", err)
+// unknownPath tells a path that is not there from one with another method.
+func unknownPath(mux *http.ServeMux, w http.ResponseWriter, r *http.Request) error {
+	var allowed []string
+	for _, method := range []string{http.MethodGet, http.MethodPost} {
+		other := &http.Request{Method: method, URL: r.URL, Host: r.Host}
+		if _, pattern := mux.Handler(other); pattern != "" {
+			allowed = append(allowed, method)
 		}
 	}
-	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{}), nil
-}
-
-// uintParam reads a path or query parameter; absent, it is the fallback.
-func uintParam(name, text string, fallback, limit uint64) (uint64, error) {
-	if text == "" {
-		return fallback, nil
+	if len(allowed) == 0 {
+		return protocol.Refuse(protocol.CodeNotFound, "%q is not a path of this API; docs/api.md lists them", clip(r.URL.Path))
 	}
-	n, err := strconv.ParseUint(text, 10, 64)
-	if err != nil || n > limit {
-		return 0, protocol.Refuse(protocol.CodeBadRequest, "%s: %q must be a whole number of at most %d", name, clip(text), limit)
-	}
-	return n, nil
-}
-
-func clip(s string) string { return s[:min(len(s), 80)] }
-
-// waitParam reads ?wait=5s.
-func waitParam(r *http.Request) (time.Duration, error) {
-	text := r.URL.Query().Get("wait")
-	if text == "" {
-		return 0, nil
-	}
-	wait, err := time.ParseDuration(text)
-	if err != nil || wait < 0 || wait > maxWait {
-		return 0, protocol.Refuse(protocol.CodeBadRequest, "wait: %q must be a duration of at most %s, such as 5s", clip(text), maxWait)
-	}
-	return wait, nil
+	w.Header().Set("Allow", strings.Join(allowed, ", "))
+	return protocol.Refuse(protocol.CodeMethodNotAllowed, "%s is for %s", clip(r.URL.Path), strings.Join(allowed, " and "))
 }
