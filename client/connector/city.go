@@ -110,7 +110,7 @@ func newCityRows(c City) *cityRows {
 
 func (r *cityRows) openLot() {
 	r.capacity = 100 + r.random.IntN(2_000)
-	r.peak = 250 + r.random.IntN(700)
+	r.peak = 450 + r.random.IntN(800)
 }
 
 var cityStart = time.Date(2025, 1, 6, 0, 0, 0, 0, time.UTC) // a Monday
@@ -137,7 +137,7 @@ func (r *cityRows) next() []string {
 	if r.day%7 >= 5 {
 		occupied = occupied * 6 / 10
 	}
-	occupied += r.random.IntN(r.capacity/10+1) - r.capacity/20
+	occupied = min(occupied+r.random.IntN(r.capacity/10+1)-r.capacity/20, r.capacity)
 	switch odd := r.random.IntN(1_000); {
 	case odd < negativePerMil:
 		occupied = -1 - r.random.IntN(5)

@@ -66,6 +66,10 @@ func (c *Contract) record() []byte {
 // all of them.
 const maxContracts = 1_000
 
+// maxCached bounds what is kept compiled or parsed: every contract, and as
+// many attempts to deploy one.
+const maxCached = 2 * maxContracts
+
 // Contracts lists the deployed contracts in address order.
 func (m *Machine) Contracts(state State) ([]*Contract, error) {
 	records, err := state.Scan([]byte{prefixContract}, nil, maxContracts+1)
@@ -144,14 +148,17 @@ func (m *Machine) rules(state State, c *Contract) (*contractRules, error) {
 		return nil, fmt.Errorf("manifest of contract %s at rest: %w", c.Address, err)
 	}
 	r := newRules(manifest)
+	if len(m.manifests) >= maxCached {
+		clear(m.manifests)
+	}
 	m.manifests[c.ManifestHash] = r
 	return r, nil
 }
 
 // program answers a contract's compiled module.
 func (m *Machine) program(state State, c *Contract) (*vm.Program, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
+	m.compile.Lock()
+	defer m.compile.Unlock()
 	if p := m.programs[c.CodeHash]; p != nil {
 		return p, nil
 	}
@@ -165,6 +172,9 @@ func (m *Machine) program(state State, c *Contract) (*vm.Program, error) {
 	p, err := m.engine.Load(code)
 	if err != nil {
 		return nil, fmt.Errorf("module of contract %s at rest: %w", c.Address, err)
+	}
+	if len(m.programs) >= maxCached { // deployments that failed leave theirs behind
+		clear(m.programs)
 	}
 	m.programs[c.CodeHash] = p
 	return p, nil

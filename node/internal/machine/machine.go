@@ -34,7 +34,9 @@ type Machine struct {
 	rawParams  []byte                           // guarded by mu
 	lastParams genesis.Params                   // of rawParams; guarded by mu
 	manifests  map[protocol.Hash]*contractRules // by manifest hash; guarded by mu
-	programs   map[protocol.Hash]*vm.Program    // by code hash; guarded by mu
+
+	compile  sync.Mutex                    // held while a module is compiled
+	programs map[protocol.Hash]*vm.Program // by code hash; guarded by compile
 }
 
 // New makes a machine for a chain. The engine is the caller's to close.
