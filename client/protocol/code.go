@@ -45,6 +45,7 @@ const (
 	CodeHostMisuse        Code = 210
 	CodeHopLimit          Code = 211
 	CodeArgument          Code = 212
+	CodeContractLimit     Code = 213
 	CodeNotFound          Code = 300
 	CodeBusy              Code = 301
 	CodeUnavailable       Code = 302
@@ -95,6 +96,7 @@ var codeTable = map[Code]codeInfo{
 	CodeHostMisuse:        {"HOST_MISUSE", false, "the contract passed the host a pointer, size or value out of bounds; its writes were undone"},
 	CodeHopLimit:          {"HOP_LIMIT", false, "the event was emitted at the end of too long a chain of contract deliveries"},
 	CodeArgument:          {"ARGUMENT", false, "an argument is missing, unknown, of another type or out of range"},
+	CodeContractLimit:     {"CONTRACT_LIMIT", false, "the ledger holds as many contracts as it can"},
 	CodeNotFound:          {"NOT_FOUND", false, "this node knows nothing under that name"},
 	CodeBusy:              {"BUSY", true, "the node is at capacity; wait as long as Retry-After says and send it again"},
 	CodeUnavailable:       {"UNAVAILABLE", true, "the node cannot serve this now; try another node or wait"},

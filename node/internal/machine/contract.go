@@ -72,7 +72,7 @@ const maxCached = 2 * maxContracts
 
 // Contracts lists the deployed contracts in address order.
 func (m *Machine) Contracts(state State) ([]*Contract, error) {
-	records, err := state.Scan([]byte{prefixContract}, nil, maxContracts+1)
+	records, err := state.Scan([]byte{prefixContract}, nil, maxContracts)
 	if err != nil {
 		return nil, err
 	}
@@ -195,6 +195,13 @@ func (x *execution) deploy(c *checked, d *protocol.Deploy, out *Outcome) error {
 			err = protocol.Refuse(protocol.CodeContractExists, "a contract named %q exists", manifest.Name)
 		}
 		return err
+	}
+	deployed, err := state.Scan([]byte{prefixContract}, nil, maxContracts)
+	if err != nil {
+		return err
+	}
+	if len(deployed) == maxContracts {
+		return protocol.Refuse(protocol.CodeContractLimit, "the ledger holds %d contracts, and no more", maxContracts)
 	}
 	contract := &Contract{
 		Address: protocol.ContractAddress(c.sender, manifest.Name), Author: c.sender, Since: x.b.LogSize(),
