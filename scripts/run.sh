@@ -9,7 +9,8 @@ home=${HOME_DIR:-.devnet}
 port=${BASE_PORT:-8080}
 
 bin/cairnd devnet --home "$home" --base-port "$port" --detach
-trap 'echo; bin/cairnd devnet stop --home "$home"' EXIT
+idle=
+trap 'echo; [ -z "$idle" ] || kill "$idle" 2>/dev/null; bin/cairnd devnet stop --home "$home"' EXIT
 trap 'exit 130' INT TERM
 echo
 if [ -n "${DATA:-}" ]; then
@@ -28,4 +29,8 @@ Try, in another terminal:
 
 The network stays up; Ctrl-C ends it and keeps its data in $home.
 END
-while :; do sleep 3600 & wait $!; done
+while :; do # a wait ends at once when Ctrl-C comes, a sleep does not
+	sleep 3600 &
+	idle=$!
+	wait "$idle"
+done
