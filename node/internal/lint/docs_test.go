@@ -2,8 +2,6 @@ package lint
 
 import (
 	"fmt"
-	"go/ast"
-	"go/token"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -23,46 +21,6 @@ func readPage(t *testing.T, name string) string {
 		t.Fatal(err)
 	}
 	return string(text)
-}
-
-// file finds a parsed file by its path below root.
-func (all *tree) file(t *testing.T, name string) *source {
-	t.Helper()
-	for _, f := range all.files {
-		if f.name == name {
-			return f
-		}
-	}
-	t.Fatalf("%s is not there", name)
-	return nil
-}
-
-// texts are the string literals of a file.
-func texts(f *source) (found []string) {
-	ast.Inspect(f.syntax, func(n ast.Node) bool {
-		if literal, ok := n.(*ast.BasicLit); ok && literal.Kind == token.STRING {
-			if text, err := strconv.Unquote(literal.Value); err == nil {
-				found = append(found, text)
-			}
-		}
-		return true
-	})
-	return found
-}
-
-func TestEveryRouteIsDocumented(t *testing.T) {
-	page, routes := readPage(t, "docs/api.md"), 0
-	for _, text := range texts(sources(t).file(t, "node/internal/api/server.go")) {
-		if method, path, ok := strings.Cut(text, " "); ok && (method == "GET" || method == "POST") && strings.HasPrefix(path, "/") {
-			routes++
-			if !strings.Contains(page, "`"+text+"`") {
-				t.Errorf("docs/api.md does not mention `%s`: add its row", text)
-			}
-		}
-	}
-	if routes < 15 {
-		t.Errorf("found %d routes in node/internal/api/server.go: is this still where they are?", routes)
-	}
 }
 
 func TestEveryModuleLimitIsDocumented(t *testing.T) {
