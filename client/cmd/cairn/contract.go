@@ -13,9 +13,8 @@ import (
 )
 
 func contractCommand(s *session) *cobra.Command {
-	cmd := &cobra.Command{Use: "contract", Short: "Deploy, list, call and ask contracts"}
-	cmd.AddCommand(deployCommand(s), listCommand(s), queryCommand(s), callCommand(s), deadLettersCommand(s))
-	return cmd
+	return group("contract", "Deploy, list, call and ask contracts",
+		deployCommand(s), listCommand(s), queryCommand(s), callCommand(s), deadLettersCommand(s))
 }
 
 func deployCommand(s *session) *cobra.Command {
@@ -23,7 +22,7 @@ func deployCommand(s *session) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "deploy [NAME]",
 		Short: "Create a contract: a shipped one by name, or your own from its files",
-		Args:  cobra.MaximumNArgs(1),
+		Args:  atMost(1, "the name of a shipped contract"),
 		RunE: func(cmd *cobra.Command, names []string) error {
 			code, text, err := contractFiles(names, module, manifest)
 			if err != nil {
@@ -109,7 +108,7 @@ func textArgs(args []string) (map[string]string, error) {
 
 func queryCommand(s *session) *cobra.Command {
 	return &cobra.Command{
-		Use: "query CONTRACT QUERY [NAME=VALUE...]", Short: "Ask a contract; the answer is JSON", Args: cobra.MinimumNArgs(2),
+		Use: "query CONTRACT QUERY [NAME=VALUE...]", Short: "Ask a contract; the answer is JSON", Args: atLeast(2, "a contract and a query"),
 		Example: "  cairn contract query parking price lot=BHMBCCMKT01 band=A",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			values, err := textArgs(args[2:])

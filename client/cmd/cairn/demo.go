@@ -22,7 +22,6 @@ import (
 )
 
 func demoCommand(s *session) *cobra.Command {
-	cmd := &cobra.Command{Use: "demo", Short: "See the ledger at work on real input"}
 	d := &parkingDemo{session: s}
 	parking := &cobra.Command{
 		Use:   "parking",
@@ -40,8 +39,7 @@ every sampled receipt has verified.`,
 	parking.Flags().IntVar(&d.weeks, "weeks", 8, "weeks of readings to generate")
 	parking.Flags().Uint64Var(&d.seed, "seed", 1, "seed of the generated city: the same seed gives the same readings")
 	parking.Flags().StringVar(&d.receipts, "receipts", "20", "how many receipts to verify: a number, or all")
-	cmd.AddCommand(parking)
-	return cmd
+	return group("demo", "See the ledger at work on real input", parking)
 }
 
 // parkingDemo streams readings and shows what became of them.
@@ -81,6 +79,9 @@ func (d *parkingDemo) run(ctx context.Context) error {
 	d.say, d.started, d.lots = d.out, time.Now(), map[string]bool{}
 	if d.json {
 		d.say = os.Stderr
+	}
+	if _, err := d.receiptCount(); err != nil {
+		return err // before anything is sent
 	}
 	source, err := d.open()
 	if err != nil {

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -15,8 +16,7 @@ import (
 )
 
 func keysCommand(s *session) *cobra.Command {
-	cmd := &cobra.Command{Use: "keys", Short: "Make and show account keys"}
-	cmd.AddCommand(
+	return group("keys", "Make and show account keys",
 		&cobra.Command{
 			Use: "new FILE", Short: "Make a key and write it to a new file, readable by you alone", Args: exactly(1, "the file to write"),
 			RunE: func(_ *cobra.Command, args []string) error { return s.newKey(args[0]) },
@@ -30,7 +30,6 @@ func keysCommand(s *session) *cobra.Command {
 			RunE: func(*cobra.Command, []string) error { return s.listKeys() },
 		},
 	)
-	return cmd
 }
 
 func (s *session) newKey(path string) error {
@@ -47,15 +46,15 @@ func (s *session) newKey(path string) error {
 	if err != nil {
 		return fmt.Errorf("%w; a key file is never overwritten", err)
 	}
-	defer file.Close()
-	if _, err := file.Write(append(text, '\n')); err != nil {
-		return err
+	_, err = file.Write(append(text, '\n'))
+	if err := errors.Join(err, file.Sync(), file.Close()); err != nil {
+		return errors.Join(err, os.Remove(path))
 	}
 	if s.json {
 		return s.printJSON(map[string]any{"file": path, "address": key.Address(), "publicKey": key.Public()})
 	}
-	fmt.Fprintf(s.out, "wrote %s\naddress     %s\npublic key  %s\nThe account can do nothing until the ledger gives it a role.\n", path, key.Address(), key.Public())
-	return file.Close()
+	_, err = fmt.Fprintf(s.out, "wrote %s\naddress     %s\npublic key  %s\nThe account can do nothing until the ledger gives it a role.\n", path, key.Address(), key.Public())
+	return err
 }
 
 func (s *session) showKeys(paths []string) error {

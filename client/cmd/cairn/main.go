@@ -37,18 +37,27 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	err := root().ExecuteContext(ctx)
-	if err == nil {
-		return
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "cairn: %v\n", err)
 	}
-	fmt.Fprintf(os.Stderr, "cairn: %v\n", err)
+	if code := exitCode(err); code != 0 {
+		stop()
+		os.Exit(code)
+	}
+}
+
+// exitCode is what a script learns.
+func exitCode(err error) int {
 	var usage usageError
 	switch {
+	case err == nil:
+		return 0
 	case errors.As(err, &usage), strings.HasPrefix(err.Error(), "unknown command"):
-		os.Exit(exitUsage)
+		return exitUsage
 	case errors.Is(err, errInvalid):
-		os.Exit(exitInvalid)
+		return exitInvalid
 	}
-	os.Exit(exitFailed)
+	return exitFailed
 }
 
 // session is what the flags every command has lead to.
@@ -69,6 +78,9 @@ func root() *cobra.Command {
 		SilenceUsage:  true,
 		PersistentPreRun: func(cmd *cobra.Command, _ []string) {
 			s.out = cmd.OutOrStdout()
+			if s.node != "" && !cmd.Flags().Changed("network") {
+				s.network = "" // what was typed outranks CAIRN_NETWORK
+			}
 		},
 	}
 	flags := cmd.PersistentFlags()
@@ -79,6 +91,41 @@ func root() *cobra.Command {
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	cmd.AddCommand(keysCommand(s), submitCommand(s), statusCommand(s), eventCommand(s), receiptCommand(s), contractCommand(s), demoCommand(s), versionCommand(s))
 	return cmd
+}
+
+// group is a command that only leads to others. A misspelt one is refused: a
+// script that asks to verify must not read "here is some help" as "verified".
+func group(use, short string, commands ...*cobra.Command) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: use, Short: short,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usageError{fmt.Errorf("unknown command %q for %q; `%s --help` lists them", args[0], cmd.CommandPath(), cmd.CommandPath())}
+			}
+			return usageError{fmt.Errorf("%s needs a command; `%s --help` lists them", cmd.CommandPath(), cmd.CommandPath())}
+		},
+	}
+	cmd.AddCommand(commands...)
+	return cmd
+}
+
+// atMost and atLeast refuse another number of arguments, as exactly does.
+func atMost(n int, what string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		if len(args) > n {
+			return usageError{fmt.Errorf("takes %s and no more", what)}
+		}
+		return nil
+	}
+}
+
+func atLeast(n int, what string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		if len(args) < n {
+			return usageError{fmt.Errorf("needs %s", what)}
+		}
+		return nil
+	}
 }
 
 // exactly refuses another number of arguments, as a mistake in usage.

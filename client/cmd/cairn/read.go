@@ -21,7 +21,7 @@ func statusCommand(s *session) *cobra.Command {
 	var wait time.Duration
 	cmd := &cobra.Command{
 		Use: "status [TRANSACTION]", Short: "Say where a transaction is, or where the ledger stands",
-		Args: cobra.MaximumNArgs(1),
+		Args: atMost(1, "the id of a transaction"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			l, err := s.connect()
 			if err != nil {
@@ -72,7 +72,7 @@ func eventCommand(s *session) *cobra.Command {
 	var source, id string
 	cmd := &cobra.Command{
 		Use: "event [INDEX]", Short: "Show an entry of the log, by its index or by an event's source and id",
-		Args: cobra.MaximumNArgs(1),
+		Args: atMost(1, "the index of an entry"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			l, err := s.connect()
 			if err != nil {
@@ -135,7 +135,6 @@ func (s *session) showEntry(e rest.Entry) error {
 }
 
 func receiptCommand(s *session) *cobra.Command {
-	cmd := &cobra.Command{Use: "receipt", Short: "Fetch receipts and verify them offline"}
 	var output, format string
 	fetch := &cobra.Command{
 		Use: "get INDEX", Short: "Fetch the receipt of an entry and verify it", Args: exactly(1, "the index of an entry"),
@@ -168,8 +167,7 @@ Exit code 0: it holds. 3: it does not, and the reason is printed.`,
 		RunE: func(_ *cobra.Command, args []string) error { return s.verifyReceipt(args[0], trust) },
 	}
 	verify.Flags().StringVar(&trust, "trust", "", "founding document of the ledger the receipt is of")
-	cmd.AddCommand(fetch, verify)
-	return cmd
+	return group("receipt", "Fetch receipts and verify them offline", fetch, verify)
 }
 
 func (s *session) saveReceipt(receipt *proof.Receipt, output, format string) error {

@@ -29,6 +29,9 @@ after an interruption, run the same command again.`,
 			if stream == "" {
 				stream = streamName(strings.TrimSuffix(filepath.Base(args[0]), filepath.Ext(args[0])))
 			}
+			if mapping == "" && strings.EqualFold(filepath.Ext(args[0]), ".csv") {
+				return usageError{fmt.Errorf("%s is CSV: --mapping FILE says how its columns become events", args[0])}
+			}
 			var source connector.Source
 			var err error
 			if mapping != "" {
