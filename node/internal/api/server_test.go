@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -303,23 +304,23 @@ func TestDocumentedRoutes(t *testing.T) {
 	for _, r := range newServer(t, newStub(t), Config{}).routes() {
 		known[r.pattern] = true
 		for _, p := range r.params {
-			if p != "*" && !strings.Contains(text, "`"+p) {
+			if p != "*" && !strings.Contains(text, "`"+p+"`") && !strings.Contains(text, "`?"+p+"=") {
 				t.Errorf("docs/api.md lacks the parameter %s of %s", p, r.pattern)
 			}
 		}
 	}
 	for pattern := range known {
-		if !strings.Contains(text, "| `"+pattern+"` |") {
+		if !strings.Contains(text, "`"+pattern+"`") {
 			t.Errorf("docs/api.md lacks `%s`", pattern)
 		}
 	}
-	for line := range strings.Lines(text) {
-		if pattern, _, ok := strings.Cut(strings.TrimPrefix(line, "| `"), "` |"); ok && strings.HasPrefix(line, "| `") && strings.Contains(pattern, " /") && !known[pattern] {
-			t.Errorf("docs/api.md has `%s`, which is no path", pattern)
+	for _, match := range regexp.MustCompile("`((?:GET|POST|PUT|DELETE) [^`]*)`").FindAllStringSubmatch(text, -1) {
+		if !known[match[1]] {
+			t.Errorf("docs/api.md has `%s`, which is no path", match[1])
 		}
 	}
 	for _, want := range []string{rest.HeaderHeight, rest.HeaderMinHeight, "Retry-After", strconv.Itoa(rest.MaxStreamEntries)} {
-		if !strings.Contains(text, want) {
+		if !strings.Contains(strings.ReplaceAll(text, ",", ""), want) {
 			t.Errorf("docs/api.md lacks %s", want)
 		}
 	}
