@@ -4,6 +4,7 @@ package connector
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -49,7 +50,7 @@ func OpenJSONLines(path string) (*JSONLines, error) {
 
 // NewJSONLines reads from r and closes it; name stands in errors.
 func NewJSONLines(name string, r io.ReadCloser) *JSONLines {
-	scan := bufio.NewScanner(r)
+	scan := bufio.NewScanner(withoutMark(r))
 	scan.Buffer(make([]byte, 0, 64<<10), maxLineBytes)
 	return &JSONLines{name: name, scan: scan, close: r}
 }
@@ -58,7 +59,7 @@ func NewJSONLines(name string, r io.ReadCloser) *JSONLines {
 func (j *JSONLines) Next() (Record, error) {
 	for j.scan.Scan() {
 		j.line++
-		if len(trimSpace(j.scan.Bytes())) == 0 {
+		if len(bytes.TrimSpace(j.scan.Bytes())) == 0 {
 			continue
 		}
 		event, err := protocol.ParseEventJSON(j.scan.Bytes())
@@ -79,10 +80,3 @@ func (j *JSONLines) Next() (Record, error) {
 
 // Close closes the source.
 func (j *JSONLines) Close() error { return j.close.Close() }
-
-func trimSpace(b []byte) []byte {
-	for len(b) > 0 && (b[0] == ' ' || b[0] == '\t' || b[0] == '\r') {
-		b = b[1:]
-	}
-	return b
-}

@@ -6,12 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/big"
 	"os"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+	_ "time/tzdata" // zones are known on machines that have no list of them
+	"unicode/utf8"
 
 	"github.com/cairn-ledger/cairn/client/protocol"
 )
@@ -38,8 +39,11 @@ type TimeColumn struct {
 type DataField struct {
 	Name   string `json:"name"`
 	Column string `json:"column"`
-	Kind   string `json:"kind"` // int, uint, decimal, string or bool
+	Kind   string `json:"kind"`
 }
+
+// kinds of a DataField. A decimal keeps the digits it is written with.
+var kinds = []string{"int", "uint", "decimal", "string", "bool"}
 
 // ParkingMapping reads Birmingham's car park columns. Its times have no zone
 // and are read as UTC.
@@ -82,6 +86,7 @@ type compiled struct {
 type dataColumn struct {
 	DataField
 	column int
+	member []byte // the name as JSON, and a colon
 }
 
 func (m *Mapping) compile(header []string) (*compiled, error) {
@@ -95,34 +100,54 @@ func (m *Mapping) compile(header []string) (*compiled, error) {
 			return nil, err
 		}
 	}
-	column := func(what, name string) (int, error) {
-		i := slices.Index(header, name)
-		if i < 0 {
-			return 0, fmt.Errorf("mapping: %s: the file has no column %q; it has %s", what, name, strings.Join(header, ", "))
-		}
-		return i, nil
-	}
-	var err error
 	if m.Time != nil {
-		if c.timeColumn, err = column("time", m.Time.Column); err != nil {
+		var err error
+		if c.timeColumn, err = find("time", m.Time.Column, header); err != nil {
 			return nil, err
 		}
-		c.layout = m.Time.Layout
+		if c.layout = m.Time.Layout; c.layout == "" {
+			return nil, fmt.Errorf("mapping: time: layout is missing, such as %s", time.DateTime)
+		}
 		if c.zone, err = time.LoadLocation(m.Time.Zone); err != nil {
 			return nil, fmt.Errorf("mapping: time: zone %q: %w", m.Time.Zone, err)
 		}
+	} else if usesTime(c.source, c.typ, c.id, c.subject) {
+		return nil, errors.New("mapping: {time} stands for the event's time, and the mapping has no time")
 	}
-	for _, f := range m.Data {
-		i, err := column("data "+f.Name, f.Column)
+	return c, c.compileData(m.Data)
+}
+
+func usesTime(templates ...template) bool {
+	for _, t := range templates {
+		if slices.ContainsFunc(t.parts, func(p templatePart) bool { return p.column == timeColumn }) {
+			return true
+		}
+	}
+	return false
+}
+
+func (c *compiled) compileData(fields []DataField) error {
+	for i, f := range fields {
+		what := "data " + strconv.Quote(f.Name)
+		column, err := find(what, f.Column, c.header)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		if !slices.Contains([]string{"int", "uint", "decimal", "string", "bool"}, f.Kind) {
-			return nil, fmt.Errorf("mapping: data %s: kind %q must be int, uint, decimal, string or bool", f.Name, f.Kind)
+		switch {
+		case f.Name == "" || !utf8.ValidString(f.Name):
+			return fmt.Errorf("mapping: %s: a member needs a name in UTF-8", what)
+		case slices.ContainsFunc(fields[:i], func(other DataField) bool { return other.Name == f.Name }):
+			return fmt.Errorf("mapping: %s: is there twice", what)
+		case !slices.Contains(kinds, f.Kind):
+			return fmt.Errorf("mapping: %s: kind %q must be one of %s", what, f.Kind, strings.Join(kinds, ", "))
 		}
-		c.data = append(c.data, dataColumn{f, i})
+		member, err := json.Marshal(f.Name)
+		if err != nil {
+			return fmt.Errorf("mapping: %s: %w", what, err)
+		}
+		c.data = append(c.data, dataColumn{f, column, append(member, ':')})
 	}
-	return c, nil
+	return nil
 }
 
 // event maps one row; the error names the column.
@@ -149,7 +174,7 @@ func (c *compiled) event(fields []string) (protocol.Event, error) {
 		if i > 0 {
 			data = append(data, ',')
 		}
-		data = append(strconv.AppendQuote(data, d.Name), ':')
+		data = append(data, d.member...)
 		value, err := d.render(fields[d.column])
 		if err != nil {
 			return e, fmt.Errorf("column %s: %w", d.Column, err)
@@ -176,7 +201,7 @@ func (d *dataColumn) render(text string) ([]byte, error) {
 		}
 		return strconv.AppendUint(nil, n, 10), nil
 	case "decimal":
-		if _, ok := new(big.Rat).SetString(text); !ok || !json.Valid([]byte(text)) {
+		if !isDecimal(text) {
 			return nil, fmt.Errorf("%q is not a decimal number", text)
 		}
 		return []byte(text), nil
@@ -186,5 +211,14 @@ func (d *dataColumn) render(text string) ([]byte, error) {
 		}
 		return []byte(text), nil
 	}
+	if !utf8.ValidString(text) { // it would be replaced, and the record no longer what was read
+		return nil, fmt.Errorf("%q is not UTF-8", text)
+	}
 	return json.Marshal(text)
+}
+
+// isDecimal says whether a text is a JSON number; it stays as it is written.
+func isDecimal(text string) bool {
+	return text != "" && (text[0] == '-' || text[0] >= '0' && text[0] <= '9') &&
+		json.Valid([]byte(text)) && !strings.ContainsAny(text, " \t\r\n")
 }

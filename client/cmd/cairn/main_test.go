@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cairn-ledger/cairn/client/connector"
 	"github.com/cairn-ledger/cairn/client/protocol"
 	"github.com/cairn-ledger/cairn/genesis"
 )
@@ -270,5 +271,22 @@ func TestStreamName(t *testing.T) {
 		if err := protocol.CheckStreamName(got + closeSuffix); err != nil {
 			t.Errorf("%q gives %q: %v", name, got, err)
 		}
+	}
+}
+
+// The mapping that the help shows maps.
+func TestMappingOfTheHelp(t *testing.T) {
+	out, _, code := cairn(t, "submit", "--help")
+	if code != 0 || !strings.Contains(out, mappingExample) {
+		t.Fatalf("exit %d: %s", code, out)
+	}
+	source, err := connector.OpenCSV(writeFile(t, "m.csv", []byte("meter,read,kWh\nm-17,31/03/2018 23:45,3.170\n")), writeFile(t, "m.json", []byte(mappingExample)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer source.Close()
+	record, err := source.Next()
+	if err != nil || record.Event.ID != "m-17@2018-03-31T14:45:00Z" || string(record.Event.Data) != `{"kWh":3.170}` {
+		t.Errorf("%+v %v", record, err)
 	}
 }

@@ -15,6 +15,11 @@ import (
 	"github.com/cairn-ledger/cairn/client/connector"
 )
 
+// mappingExample reads a file with the columns meter, read and kWh.
+const mappingExample = `  {"source": "/meters/steel", "type": "meter.reading.v1", "id": "{meter}@{time}", "subject": "{meter}",
+   "time": {"column": "read", "layout": "02/01/2006 15:04", "zone": "Asia/Seoul"},
+   "data": [{"name": "kWh", "column": "kWh", "kind": "decimal"}]}`
+
 func submitCommand(s *session) *cobra.Command {
 	var key, stream, mapping string
 	cmd := &cobra.Command{
@@ -23,7 +28,12 @@ func submitCommand(s *session) *cobra.Command {
 		Long: `Submit the events of a file and wait until all are final. FILE holds one CloudEvents
 JSON document a line, or CSV when --mapping says how columns become events. Events
 take the sequences 0, 1, 2, ... of the stream, so the same file again is absorbed:
-after an interruption, run the same command again.`,
+after an interruption, run the same command again.
+
+A mapping is a JSON file. Texts may hold {Column}, and {time} for the event's time:
+` + mappingExample + `
+Layouts are Go's, of the time 2006-01-02 15:04:05; the zone is UTC without one. Kinds are
+int, uint, decimal (its digits are kept), string and bool.`,
 		Args: exactly(1, "a file of events"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if stream == "" {
