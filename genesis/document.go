@@ -5,13 +5,10 @@
 package genesis
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"os"
 	"time"
 
@@ -84,8 +81,8 @@ func Load(path string) (*Document, error) {
 	return doc, nil
 }
 
-// Parse reads and validates a document. Unknown fields are refused: a
-// misspelt rule must not be a silent default.
+// Parse reads and validates a document. Every field must be there, once and by
+// its exact name, and no other: a misspelt rule must not be a silent default.
 func Parse(text []byte) (*Document, error) {
 	if len(text) > MaxBytes {
 		return nil, fmt.Errorf("document has %d bytes, the limit is %d", len(text), MaxBytes)
@@ -94,19 +91,10 @@ func Parse(text []byte) (*Document, error) {
 	if err := strictJSON(text, &doc); err != nil {
 		return nil, err
 	}
-	return &doc, doc.Validate()
-}
-
-func strictJSON(text []byte, into any) error {
-	decoder := json.NewDecoder(bytes.NewReader(text))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(into); err != nil {
-		return fmt.Errorf("not a valid document: %w", err)
+	if err := doc.Validate(); err != nil {
+		return nil, err
 	}
-	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return errors.New("more follows the document")
-	}
-	return nil
+	return &doc, nil
 }
 
 // Bytes renders the document, indented for people.

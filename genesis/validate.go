@@ -11,7 +11,12 @@ import (
 const (
 	maxValidators = 1_000
 	maxAccounts   = 100_000
-	maxPower      = 1_000_000_000_000
+	maxPower      = 1_000_000_000_000 // a thousand of them are far below CometBFT's bound of 2^60
+
+	// Block times count milliseconds since 1970; events count nanoseconds in
+	// 64 bits, which end in 2262.
+	minYear = 1970
+	maxYear = 2261
 )
 
 var (
@@ -27,8 +32,8 @@ func (d *Document) Validate() error {
 	if len(d.ChainID) > protocol.MaxChainID || !chainIDPattern.MatchString(d.ChainID) {
 		return fmt.Errorf("chainId: %q must have 1 to %d of a-z 0-9 . -", d.ChainID, protocol.MaxChainID)
 	}
-	if d.Time.IsZero() {
-		return fmt.Errorf("genesisTime: must be set")
+	if year := d.Time.Year(); year < minYear || year > maxYear {
+		return fmt.Errorf("genesisTime: must lie in the years %d to %d, is %s", minYear, maxYear, d.Time)
 	}
 	if err := d.Params.validate("params"); err != nil {
 		return err
