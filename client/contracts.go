@@ -8,7 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"time"
+	"strconv"
 
 	"github.com/cairn-ledger/cairn/client/protocol"
 	"github.com/cairn-ledger/cairn/client/rest"
@@ -18,36 +18,35 @@ import (
 // to be tried again at other nodes, and well inside what ledgers allow.
 const expiryBlocks = 2_000
 
-// expiry is the last height a transaction signed now may be executed at.
-func (c *Client) expiry(ctx context.Context) (uint64, error) {
-	if known := c.height.Load(); known > 0 {
-		return known + expiryBlocks, nil
-	}
-	head, err := c.Head(ctx)
-	return head.Height + expiryBlocks, err
-}
-
 // Execute signs a transaction that is not a batch, submits it and waits for
-// its outcome. An outcome other than OK is a *Refusal.
+// its outcome. An outcome other than OK is a *Refusal. It is executed at most
+// once, however often it has to be sent; after any other error it may still be.
 func (c *Client) Execute(ctx context.Context, key protocol.PrivateKey, body protocol.Body) (rest.Status, error) {
 	var nonce [8]byte
 	if _, err := rand.Read(nonce[:]); err != nil {
 		return rest.Status{}, fmt.Errorf("client: %w", err)
 	}
-	head, err := c.Head(ctx)
+	if _, err := c.Head(ctx); err != nil { // for the expiry: the last height heard of may be old
+		return rest.Status{}, err
+	}
+	raw, err := protocol.SignTx(c.config.ChainID, key, c.height.Load()+expiryBlocks, binary.BigEndian.Uint64(nonce[:]), body)
 	if err != nil {
 		return rest.Status{}, err
 	}
-	raw, err := protocol.SignTx(c.config.ChainID, key, head.Height+expiryBlocks, binary.BigEndian.Uint64(nonce[:]), body)
+	id, err := protocol.TxID(c.config.ChainID, raw)
 	if err != nil {
 		return rest.Status{}, err
 	}
-	id, err := c.Submit(ctx, raw)
-	if err != nil {
-		return rest.Status{}, err
-	}
-	for {
-		s, err := c.Status(ctx, id, 10*time.Second)
+	for attempt := 0; ; attempt++ {
+		_, sent := c.Submit(ctx, raw)
+		var refusal *Refusal
+		if sent != nil && (!errors.As(sent, &refusal) || attempt == 0 && (!refusal.Retryable || c.heardTooFar(sent))) {
+			return rest.Status{}, sent
+		}
+		s, err := c.Status(ctx, id, statusWait)
+		for err == nil && s.State == rest.StatePending {
+			s, err = c.Status(ctx, id, statusWait)
+		}
 		switch {
 		case err != nil:
 			return s, err
@@ -55,12 +54,22 @@ func (c *Client) Execute(ctx context.Context, key protocol.PrivateKey, body prot
 			return s, nil
 		case s.State == rest.StateRefused:
 			return s, refusedStatus(s)
-		case s.State == rest.StateUnknown: // the node that had it may be gone: the same bytes again are harmless
-			if _, err := c.Submit(ctx, raw); err != nil {
-				return s, err
-			}
+		case sent != nil: // refused now, and no block has it from an earlier time
+			return s, sent
+		}
+		if err := sleep(ctx, backoff(attempt)); err != nil {
+			return s, err
 		}
 	}
+}
+
+// heardTooFar forgets a height that turned out to be nobody's.
+func (c *Client) heardTooFar(err error) bool {
+	code, _ := protocol.CodeOf(err)
+	if code == protocol.CodeExpiryTooFar {
+		c.height.Store(0)
+	}
+	return code == protocol.CodeExpiryTooFar
 }
 
 func refusedStatus(s rest.Status) error {
@@ -79,13 +88,13 @@ func (c *Client) Call(ctx context.Context, key protocol.PrivateKey, contract pro
 
 // Contracts lists the deployed contracts.
 func (c *Client) Contracts(ctx context.Context) ([]rest.Contract, error) {
-	list, err := get[rest.Contracts](ctx, c, "/v1/contracts")
+	list, err := read[rest.Contracts](ctx, c, "/v1/contracts")
 	return list.Contracts, err
 }
 
 // Contract finds a contract by name or address; ok is false where there is none.
 func (c *Client) Contract(ctx context.Context, nameOrAddress string) (contract rest.Contract, ok bool, err error) {
-	contract, err = get[rest.Contract](ctx, c, "/v1/contracts/"+url.PathEscape(nameOrAddress))
+	contract, err = read[rest.Contract](ctx, c, "/v1/contracts/%s", url.PathEscape(nameOrAddress))
 	var refusal *Refusal
 	if errors.As(err, &refusal) && refusal.Code == protocol.CodeContractUnknown {
 		return contract, false, nil
@@ -95,15 +104,23 @@ func (c *Client) Contract(ctx context.Context, nameOrAddress string) (contract r
 
 // Query asks a contract; args are texts that its manifest says how to read.
 func (c *Client) Query(ctx context.Context, contract, method string, args map[string]string) (json.RawMessage, error) {
+	return c.QueryAt(ctx, contract, method, 0, args)
+}
+
+// QueryAt asks a contract about the state after a height; 0 is now.
+func (c *Client) QueryAt(ctx context.Context, contract, method string, height uint64, args map[string]string) (json.RawMessage, error) {
 	q := url.Values{}
 	for name, value := range args {
 		q.Set(name, value)
 	}
-	return get[json.RawMessage](ctx, c, fmt.Sprintf("/v1/contracts/%s/query/%s?%s", url.PathEscape(contract), url.PathEscape(method), q.Encode()))
+	if height > 0 {
+		q.Set("height", strconv.FormatUint(height, 10))
+	}
+	return read[json.RawMessage](ctx, c, "/v1/contracts/%s/query/%s?%s", url.PathEscape(contract), url.PathEscape(method), q.Encode())
 }
 
-// DeadLetters lists a contract's dead letters from an index on.
+// DeadLetters lists a contract's dead letters from an index on, at most 1,000 at once.
 func (c *Client) DeadLetters(ctx context.Context, contract string, from uint64, limit int) ([]rest.DeadLetter, error) {
-	page, err := get[rest.DeadLetters](ctx, c, fmt.Sprintf("/v1/contracts/%s/dead-letters?from=%d&limit=%d", url.PathEscape(contract), from, limit))
+	page, err := read[rest.DeadLetters](ctx, c, "/v1/contracts/%s/dead-letters?from=%d&limit=%d", url.PathEscape(contract), from, limit)
 	return page.DeadLetters, err
 }

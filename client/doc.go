@@ -5,5 +5,10 @@
 //
 // A Producer owns one stream. Its sequence makes every retry harmless: what
 // the ledger already holds is absorbed, so an event sent twice is in the log
-// once. After a restart it goes on from the sequence the ledger expects.
+// once. After a restart it goes on from the sequence the ledger expects. One
+// stream has one producer at a time; a second one is noticed (ErrConflict).
+//
+// Files, in reading order: producer.go takes events and makes batches, send.go
+// signs and sends them, settle.go follows them; call.go is one request to
+// whichever node answers.
 package client

@@ -8,9 +8,14 @@ import (
 
 // Result says where a final event is.
 type Result struct {
-	Index     uint64 // of the event's entry in the log; of a duplicate, of the first one's
+	// Index is the log index of the event's entry; of a duplicate, of the
+	// entry of the first event with its (source, id).
+	Index uint64
+	// Entry is the log index of what stands for the event in its own stream.
+	// It differs from Index for a duplicate.
+	Entry     uint64
 	Height    uint64 // of the block that took the sequence
-	Duplicate bool   // the ledger had an event of the same (source, id) already
+	Duplicate bool   // the ledger had accepted an event of the same (source, id)
 	Held      bool   // the ledger held the sequence before this producer began
 }
 
@@ -24,6 +29,7 @@ type Future struct {
 	err    error  // set before done closes
 }
 
+// resolve settles the event, once. Only the goroutine that has its batch calls it.
 func (f *Future) resolve(r Result, err error) {
 	select {
 	case <-f.done: // the batch failed after this event was settled
@@ -37,7 +43,8 @@ func (f *Future) resolve(r Result, err error) {
 // Done closes when the event is final or has failed.
 func (f *Future) Done() <-chan struct{} { return f.done }
 
-// Wait waits until the event is final.
+// Wait waits until the event is final. After an error other than a *Refusal
+// the ledger may still come to hold the event: resume the stream to find out.
 func (f *Future) Wait(ctx context.Context) (Result, error) {
 	select {
 	case <-f.done:
@@ -47,7 +54,8 @@ func (f *Future) Wait(ctx context.Context) (Result, error) {
 	}
 }
 
-// Receipt waits until the event is final and fetches its receipt.
+// Receipt waits until the event is final and fetches its receipt. That of a
+// duplicate is the first one's.
 func (f *Future) Receipt(ctx context.Context) (*proof.Receipt, error) {
 	result, err := f.Wait(ctx)
 	if err != nil {

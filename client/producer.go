@@ -2,27 +2,30 @@ package client
 
 import (
 	"context"
-	"crypto/rand"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/cairn-ledger/cairn/client/protocol"
-	"github.com/cairn-ledger/cairn/client/rest"
 )
 
 // ProducerConfig tunes batching. The zero value of a field means its default.
 type ProducerConfig struct {
-	Linger         time.Duration // how long a batch waits to fill; 20 ms
-	MaxBatchEvents int           // 500
-	MaxBatchBytes  int           // of canonical records; 256 KiB
+	Linger         time.Duration // how long a batch waits to fill; 20 ms, below 0 not at all
+	MaxBatchEvents int           // 500; at most protocol.MaxBatchEvents
+	MaxBatchBytes  int           // of canonical records; 256 KiB; at most 960 KiB
 	MaxInFlight    int           // batches sent and not yet final; 8
+	ExpiryBlocks   uint64        // how far ahead of the head batches expire; 2,000
+	// Gaps lets SubmitAt leave sequences out. The ledger records that they will
+	// never come, so that an auditor does not miss them.
+	Gaps bool
 }
 
-func (c *ProducerConfig) defaults() {
+// maxBatchBytes leaves room for what surrounds records that do not compress.
+const maxBatchBytes = protocol.MaxTxBytes - 64<<10
+
+func (c *ProducerConfig) validate() error {
 	if c.Linger == 0 {
 		c.Linger = 20 * time.Millisecond
 	}
@@ -35,18 +38,34 @@ func (c *ProducerConfig) defaults() {
 	if c.MaxInFlight == 0 {
 		c.MaxInFlight = 8
 	}
+	if c.ExpiryBlocks == 0 {
+		c.ExpiryBlocks = expiryBlocks
+	}
+	switch {
+	case c.MaxBatchEvents < 0 || c.MaxBatchEvents > protocol.MaxBatchEvents:
+		return fmt.Errorf("client: MaxBatchEvents is %d, must be 1 to %d", c.MaxBatchEvents, protocol.MaxBatchEvents)
+	case c.MaxBatchBytes < 0 || c.MaxBatchBytes > maxBatchBytes:
+		return fmt.Errorf("client: MaxBatchBytes is %d, must be 1 to %d", c.MaxBatchBytes, maxBatchBytes)
+	case c.MaxInFlight < 0 || c.MaxInFlight > 1024:
+		return fmt.Errorf("client: MaxInFlight is %d, must be 1 to 1024", c.MaxInFlight)
+	}
+	return nil
 }
 
-// ErrClosed is what a closed producer answers.
-var ErrClosed = errors.New("client: the producer is closed")
-
-// ErrConflict marks an event whose sequence the ledger holds with another
-// event: the stream is not the one that this source wrote.
-var ErrConflict = errors.New("client: the stream holds another event at this sequence")
+var (
+	// ErrClosed is what a closed producer answers.
+	ErrClosed = errors.New("client: the producer is closed")
+	// ErrConflict marks an event whose sequence the ledger holds with another
+	// event: the stream is not the one that this source wrote.
+	ErrConflict = errors.New("client: the stream holds another event at this sequence")
+	// ErrForgotten marks a ledger that expects an earlier sequence than it has
+	// acknowledged: it is not the one this producer began with.
+	ErrForgotten = errors.New("client: the ledger no longer holds what it acknowledged")
+)
 
 // Producer writes one stream. It batches events, keeps some batches in
-// flight, and repeats what was lost on the way. Submit may be called from any
-// goroutine; events take sequences in the order of the calls.
+// flight, and repeats what was lost on the way. Its methods may be called from
+// any goroutine; events take sequences in the order of the calls.
 type Producer struct {
 	client *Client
 	key    protocol.PrivateKey
@@ -54,53 +73,64 @@ type Producer struct {
 	config ProducerConfig
 	held   uint64 // sequences below it were in the ledger when the producer was made
 
+	ctx  context.Context // ends with the producer; its cause is the reason
+	fail context.CancelCauseFunc
+
 	mu      sync.Mutex
-	started bool        // guarded by mu: next is fixed
-	next    uint64      // sequence of the next event; guarded by mu
-	filling *batch      // guarded by mu
-	timer   *time.Timer // seals filling; guarded by mu
-	closed  bool        // guarded by mu
+	started bool          // next is fixed; guarded by mu
+	next    uint64        // sequence of the next event; guarded by mu
+	filling *batch        // guarded by mu
+	room    chan struct{} // closes when the sender takes filling; guarded by mu
+	last    *Future       // of the last event taken; guarded by mu
+	closed  bool          // no more events are taken; guarded by mu
 
-	failed atomic.Pointer[error] // why the stream cannot go on
+	wake   chan struct{} // tells the sender that filling has changed
+	slots  chan struct{} // one token for each batch in flight
+	flying chan *batch   // from the sender to the settler, in order
 
-	sealed  chan *batch // to the sender, in order; MaxInFlight batches deep
-	flying  chan *batch // from the sender to the settler, in order
-	resend  sync.Mutex  // held while batches are sent, in order
-	window  []*batch    // sent and not settled; guarded by resend
-	pending sync.WaitGroup
-	done    chan struct{} // closed when the settler has ended
+	order  chan struct{} // a lock that is held while batches are sent, in order
+	window []*batch      // sent and not settled, in order; guarded by mu
+
+	done chan struct{} // closes when all batches are settled
 }
 
-// batch is a run of events that is signed as one.
+// batch is a run of events that is signed as one. The producer's mu guards it
+// while it fills; then it is the sender's, and then the settler's.
 type batch struct {
 	first   uint64
+	skip    uint64 // sequences left out right before first
 	records [][]byte
 	bytes   int
 	futures []*Future
-	seed    [32]byte
-	txID    protocol.Hash // of the last try
-	tries   uint64        // also the nonce, so that each try is a transaction of its own
+	opened  time.Time
+	due     bool // goes out without waiting to fill
+
+	signed signed        // guarded by the producer's order
+	txID   protocol.Hash // of the last sending; guarded by mu
+	node   uint32        // the client's count of failovers then; guarded by mu
 }
 
 func (b *batch) last() uint64 { return b.first + uint64(len(b.records)) - 1 }
 
-// NewProducer opens a stream of the key's account and asks the ledger where it stands.
+// NewProducer opens a stream of the key's account and asks the ledger where it
+// stands. ctx is for that question alone. Close the producer to free what it holds.
 func (c *Client) NewProducer(ctx context.Context, key protocol.PrivateKey, stream string, config ProducerConfig) (*Producer, error) {
 	if err := protocol.CheckStreamName(stream); err != nil {
 		return nil, err
 	}
-	config.defaults()
+	if err := config.validate(); err != nil {
+		return nil, err
+	}
 	at, err := c.Stream(ctx, key.Address(), stream)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := c.Head(ctx); err != nil { // for expiries
-		return nil, err
-	}
 	p := &Producer{
 		client: c, key: key, stream: stream, config: config, held: at.Next, next: at.Next,
-		sealed: make(chan *batch, config.MaxInFlight), flying: make(chan *batch, config.MaxInFlight), done: make(chan struct{}),
+		room: make(chan struct{}), wake: make(chan struct{}, 1), done: make(chan struct{}), order: make(chan struct{}, 1),
+		slots: make(chan struct{}, config.MaxInFlight), flying: make(chan *batch, config.MaxInFlight),
 	}
+	p.ctx, p.fail = context.WithCancelCause(context.Background())
 	go p.send()
 	go p.settle()
 	return p, nil
@@ -110,290 +140,157 @@ func (c *Client) NewProducer(ctx context.Context, key protocol.PrivateKey, strea
 // source with positions of its own goes on from there.
 func (p *Producer) Held() uint64 { return p.held }
 
-// Submit takes an event under the stream's next sequence. It blocks while
-// MaxInFlight batches are on their way. The Future tells when the event is final.
+// Submit takes an event under the stream's next sequence. While MaxInFlight
+// batches are on their way and the next one is full, it blocks. The Future
+// tells when the event is final.
 func (p *Producer) Submit(ctx context.Context, event protocol.Event) (*Future, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.add(ctx, p.next, event)
+	return p.add(ctx, event, nil)
 }
 
 // SubmitAt takes an event under a sequence of the source's own, such as a row
 // or an offset. The first call may name any sequence the ledger holds or
-// expects; each later one the next. Events the ledger holds already are
-// compared with what it holds and resolve without being sent.
+// expects, each later one the next; with Gaps, also a later one. Events whose
+// sequences the ledger holds already are not sent: the ledger is asked what it
+// holds there, and the Future says so, or fails with ErrConflict when that is
+// another event. So a source may start from its beginning after every restart,
+// or save time and go on from Held.
 func (p *Producer) SubmitAt(ctx context.Context, sequence uint64, event protocol.Event) (*Future, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	switch {
-	case !p.started && sequence <= p.held:
-		p.next = sequence
-	case sequence != p.next:
-		return nil, fmt.Errorf("client: stream %s: sequence %d does not follow; %d does", p.stream, sequence, p.next)
-	}
-	return p.add(ctx, sequence, event)
+	return p.add(ctx, event, &sequence)
 }
 
-// add appends an event to the batch that is filling. The caller holds mu.
-func (p *Producer) add(ctx context.Context, sequence uint64, event protocol.Event) (*Future, error) {
+func (p *Producer) add(ctx context.Context, event protocol.Event, at *uint64) (*Future, error) {
 	record := event.AppendRecord(nil)
 	var view protocol.RecordView
 	if err := view.Parse(record); err != nil {
 		return nil, err // refused here: it would be refused by every node
 	}
-	if err := p.failure(); err != nil {
-		return nil, err
-	}
-	if p.closed {
-		return nil, ErrClosed
-	}
-	if b := p.filling; b != nil && (len(b.records) >= p.config.MaxBatchEvents || b.bytes+len(record) > p.config.MaxBatchBytes) {
-		if err := p.seal(ctx); err != nil {
-			return nil, err
+	for {
+		future, room, err := p.tryAdd(record, at)
+		if future != nil || err != nil {
+			return future, err
+		}
+		select {
+		case <-room:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-p.ctx.Done():
 		}
 	}
-	if p.filling == nil {
-		p.filling = &batch{first: sequence}
-		current := p.filling
-		p.timer = time.AfterFunc(p.config.Linger, func() { p.sealLater(current) })
-	}
-	future := &Future{client: p.client, Sequence: sequence, done: make(chan struct{})}
-	b := p.filling
-	b.records, b.futures, b.bytes = append(b.records, record), append(b.futures, future), b.bytes+len(record)
-	p.pending.Add(1)
-	p.started, p.next = true, sequence+1
-	return future, nil
 }
 
-// seal hands the filling batch to the sender, waiting for room. The caller holds mu.
-func (p *Producer) seal(ctx context.Context) error {
-	if p.filling == nil {
-		return nil
-	}
-	select {
-	case p.sealed <- p.filling:
-		p.filling = nil
-		p.timer.Stop()
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-// sealLater seals a batch whose time is up, unless it was sealed before.
-func (p *Producer) sealLater(b *batch) {
+// tryAdd appends a record to the batch that is filling. Where that has no
+// room, it answers a channel that closes when there is.
+func (p *Producer) tryAdd(record []byte, at *uint64) (*Future, <-chan struct{}, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.filling == b && !p.closed {
-		_ = p.seal(context.Background()) // only a context ends it early
+	switch {
+	case p.ctx.Err() != nil:
+		return nil, nil, context.Cause(p.ctx)
+	case p.closed:
+		return nil, nil, ErrClosed
+	}
+	sequence, err := p.place(at)
+	if err != nil {
+		return nil, nil, err
+	}
+	b := p.filling
+	if b != nil && !p.fits(b, sequence, len(record)) {
+		b.due = true
+		p.tell()
+		return nil, p.room, nil
+	}
+	if b == nil {
+		b = &batch{first: sequence, opened: time.Now(), due: p.config.Linger < 0}
+		if expected := max(p.next, p.held); sequence > expected {
+			b.skip = sequence - expected
+		}
+		p.filling = b
+		p.tell()
+	}
+	future := &Future{client: p.client, Sequence: sequence, done: make(chan struct{})}
+	b.records, b.futures, b.bytes = append(b.records, record), append(b.futures, future), b.bytes+len(record)
+	p.started, p.next, p.last = true, sequence+1, future
+	if len(b.records) >= p.config.MaxBatchEvents {
+		b.due = true
+		p.tell()
+	}
+	return future, nil, nil
+}
+
+// place says which sequence an event takes. The caller holds mu.
+func (p *Producer) place(at *uint64) (uint64, error) {
+	switch {
+	case at == nil:
+		return p.next, nil
+	case *at > protocol.MaxSequence:
+		return 0, fmt.Errorf("client: stream %s: sequence %d is over the limit of %d", p.stream, *at, uint64(protocol.MaxSequence))
+	case *at == p.next, !p.started && *at < p.next:
+		return *at, nil
+	case *at > p.next && p.config.Gaps && *at-p.next <= protocol.MaxSkip:
+		return *at, nil
+	case *at > p.next:
+		return 0, fmt.Errorf("client: stream %s: sequence %d leaves out %d to %d; send those first, or allow Gaps", p.stream, *at, p.next, *at-1)
+	}
+	return 0, fmt.Errorf("client: stream %s: sequence %d was taken already; %d is the next", p.stream, *at, p.next)
+}
+
+// fits says whether an event may join a batch. What the ledger holds already
+// and what it does not never share one. The caller holds mu.
+func (p *Producer) fits(b *batch, sequence uint64, bytes int) bool {
+	return sequence == p.next && len(b.records) < p.config.MaxBatchEvents && b.bytes+bytes <= p.config.MaxBatchBytes &&
+		(b.first < p.held) == (sequence < p.held)
+}
+
+// tell wakes the sender.
+func (p *Producer) tell() {
+	select {
+	case p.wake <- struct{}{}:
+	default: // it is awake
 	}
 }
 
-// Flush waits until every event taken so far is final or has failed.
+// Flush waits until every event taken so far is final, or the first has failed.
 func (p *Producer) Flush(ctx context.Context) error {
 	p.mu.Lock()
-	err := p.seal(ctx)
-	p.mu.Unlock()
-	if err != nil {
-		return err
+	last := p.last
+	if p.filling != nil {
+		p.filling.due = true
+		p.tell()
 	}
-	settled := make(chan struct{})
-	go func() { p.pending.Wait(); close(settled) }()
+	p.mu.Unlock()
+	if last == nil {
+		return p.failure()
+	}
 	select {
-	case <-settled:
+	case <-last.done:
 		return p.failure()
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 }
 
-// Close flushes and ends the producer. Events that are not final when ctx
-// ends resolve with its error; the ledger may still come to hold them.
+// Close takes no more events, waits until all are final and ends the producer.
+// When ctx ends first, events that are not final fail; the ledger may still
+// come to hold them. It may be called again, with the same answer.
 func (p *Producer) Close(ctx context.Context) error {
-	err := p.Flush(ctx)
 	p.mu.Lock()
-	closed := p.closed
 	p.closed = true
+	p.tell()
 	p.mu.Unlock()
-	if closed {
-		return ErrClosed
+	select {
+	case <-p.done:
+	case <-ctx.Done():
+		p.fail(fmt.Errorf("client: the producer was closed before all events were final: %w", ctx.Err()))
+		<-p.done
 	}
-	if err != nil {
-		p.fail(err)
-	}
-	close(p.sealed)
-	<-p.done
-	return err
+	p.fail(ErrClosed) // unless it has failed before
+	return p.failure()
 }
 
-// fail ends the stream: what is waiting and what comes resolves with err. It
-// takes no lock: Submit may hold one while it waits for room.
-func (p *Producer) fail(err error) { p.failed.CompareAndSwap(nil, &err) }
-
+// failure is why the stream cannot go on, or nil.
 func (p *Producer) failure() error {
-	if err := p.failed.Load(); err != nil {
-		return *err
-	}
-	return nil
-}
-
-// send signs and submits batches in order.
-func (p *Producer) send() {
-	defer close(p.flying)
-	for b := range p.sealed {
-		if p.failure() == nil && b.last() >= p.held {
-			p.resend.Lock()
-			p.window = append(p.window, b)
-			if err := p.post(b); err != nil {
-				p.fail(err)
-			}
-			p.resend.Unlock()
-		}
-		p.flying <- b
-	}
-}
-
-// post signs a batch anew and submits it. A refusal that another try could
-// change is no error: the settler finds the batch missing and repeats it.
-// The caller holds resend.
-func (p *Producer) post(b *batch) error {
-	ctx := context.Background()
-	expiry, err := p.client.expiry(ctx)
-	if err != nil {
+	if err := context.Cause(p.ctx); err != ErrClosed {
 		return err
-	}
-	if b.seed == [32]byte{} {
-		if _, err := rand.Read(b.seed[:]); err != nil {
-			return fmt.Errorf("client: %w", err)
-		}
-	}
-	body := &protocol.Batch{Stream: p.stream, First: b.first, Seed: b.seed, Records: b.records}
-	raw, err := protocol.SignTx(p.client.config.ChainID, p.key, expiry, b.tries, body)
-	if err != nil {
-		return err
-	}
-	if b.txID, err = protocol.TxID(p.client.config.ChainID, raw); err != nil {
-		return err
-	}
-	b.tries++
-	_, err = p.client.Submit(ctx, raw)
-	var refusal *Refusal
-	if errors.As(err, &refusal) && refusal.Retryable {
-		return nil
-	}
-	return err
-}
-
-// settle follows batches to their outcome, in order.
-func (p *Producer) settle() {
-	defer close(p.done)
-	for b := range p.flying {
-		err := p.failure()
-		if err == nil {
-			err = p.settleOne(b)
-		}
-		if err != nil {
-			p.fail(err)
-		}
-		for _, f := range b.futures {
-			if err != nil {
-				f.resolve(Result{}, err)
-			}
-			p.pending.Done()
-		}
-	}
-}
-
-// statusWait is how long one look at a status waits for a decision.
-const statusWait = 5 * time.Second
-
-func (p *Producer) settleOne(b *batch) error {
-	if b.last() < p.held {
-		return p.resolveHeld(b)
-	}
-	for try, looks := 0, 0; ; looks++ {
-		s, err := p.client.Status(context.Background(), b.id(&p.resend), statusWait)
-		switch {
-		case err != nil:
-			return err
-		case s.State == rest.StateCommitted:
-			p.landed(b)
-			return p.resolve(b, s)
-		case s.State == rest.StateRefused && !s.Retryable:
-			return refusedStatus(s)
-		case s.State == rest.StatePending && looks%4 != 3:
-			continue
-		}
-		// Refused for a reason that passes, or lost with the node that had it.
-		time.Sleep(backoff(try))
-		try++
-		if err := p.repeat(); err != nil {
-			return err
-		}
-	}
-}
-
-func (b *batch) id(resend *sync.Mutex) protocol.Hash {
-	resend.Lock()
-	defer resend.Unlock()
-	return b.txID
-}
-
-// landed takes the oldest batch out of the window.
-func (p *Producer) landed(b *batch) {
-	p.resend.Lock()
-	defer p.resend.Unlock()
-	if len(p.window) > 0 && p.window[0] == b {
-		p.window = p.window[1:]
-	}
-}
-
-// repeat signs and sends everything in flight again, in order. What the
-// ledger has by now is absorbed.
-func (p *Producer) repeat() error {
-	p.resend.Lock()
-	defer p.resend.Unlock()
-	for _, b := range p.window {
-		if err := p.post(b); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// resolve tells each event of a committed batch where it is.
-func (p *Producer) resolve(b *batch, s rest.Status) error {
-	if s.Absorbed > 0 || s.Duplicates > 0 {
-		return p.resolveHeld(b)
-	}
-	for i, f := range b.futures {
-		f.resolve(Result{Index: s.FirstIndex + uint64(i), Height: s.Height}, nil)
-	}
-	return nil
-}
-
-// resolveHeld asks the ledger what it holds for a batch's sequences, and
-// compares it with the batch.
-func (p *Producer) resolveHeld(b *batch) error {
-	for at := 0; at < len(b.futures); {
-		entries, err := p.client.StreamEntries(context.Background(), p.key.Address(), p.stream, b.first+uint64(at), len(b.futures)-at)
-		if err != nil {
-			return err
-		}
-		if len(entries) == 0 {
-			return fmt.Errorf("client: stream %s: the ledger acknowledged sequence %d and does not show it", p.stream, b.first+uint64(at))
-		}
-		for _, e := range entries {
-			if e.Sequence != b.first+uint64(at) || e.Record != sha256.Sum256(b.records[at]) {
-				return fmt.Errorf("%w: stream %s, sequence %d, entry %d; use another stream name for another source", ErrConflict, p.stream, b.first+uint64(at), e.Index)
-			}
-			r := Result{Index: e.Index, Height: e.Height, Duplicate: e.Kind == protocol.EntryDuplicate, Held: e.Sequence < p.held}
-			if r.Duplicate && e.Cause != nil {
-				r.Index = *e.Cause
-			}
-			b.futures[at].resolve(r, nil)
-			at++
-		}
 	}
 	return nil
 }
