@@ -120,12 +120,13 @@ func (b *Batch) Commit() error {
 	if newest := b.store.Head(); newest.AppHash != b.base.AppHash || newest.Height != b.base.Height {
 		return fmt.Errorf("store: block %d was built over height %d, the head is %d", b.head.Height, b.base.Height, newest.Height)
 	}
-	batch := b.store.db.NewBatch()
-	defer batch.Close()
-	if err := b.write(batch); err != nil {
+	defer b.store.batch.Reset()
+	if err := b.write(b.store.batch); err != nil {
 		return fmt.Errorf("store: height %d: %w", b.head.Height, err)
 	}
-	if err := batch.Commit(pebble.Sync); err != nil {
+	b.store.durable.Lock()
+	defer b.store.durable.Unlock()
+	if err := b.store.batch.Commit(pebble.Sync); err != nil {
 		return fmt.Errorf("store: height %d: %w", b.head.Height, err)
 	}
 	b.store.tree.Adopt(b.pending)

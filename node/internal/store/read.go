@@ -84,6 +84,8 @@ func (s *Store) Bundle(index uint64) (first uint64, count uint32, data []byte, e
 
 // Side reads a side table.
 func (s *Store) Side(key []byte) (value []byte, ok bool, err error) {
+	s.durable.RLock()
+	defer s.durable.RUnlock()
 	value, err = s.get(append([]byte{familySide}, key...))
 	if errors.Is(err, ErrNotFound) {
 		return nil, false, nil
@@ -94,6 +96,8 @@ func (s *Store) Side(key []byte) (value []byte, ok bool, err error) {
 // SideBefore finds the greatest committed key of the side tables that is not
 // above key. It may belong to another table: the caller compares prefixes.
 func (s *Store) SideBefore(key []byte) (k, v []byte, ok bool, err error) {
+	s.durable.RLock()
+	defer s.durable.RUnlock()
 	k, v, ok, err = s.before(append([]byte{familySide}, key...), 1)
 	if ok {
 		k = k[1:]

@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -68,7 +69,17 @@ type Store struct {
 	log  *log.Log
 	tree *state.Tree
 	head atomic.Pointer[Head]
+
+	batch *pebble.Batch // of the block that is committed, its buffer kept
+
+	// durable is held to write while pebble commits: pebble shows a batch
+	// before it is synced. Readers of what no head bounds hold it to read, or
+	// they would report an outcome that a crash takes back.
+	durable sync.RWMutex
 }
+
+// keepBatch bounds the buffer that is kept from one block to the next.
+const keepBatch = 32 << 20
 
 // Head is what a height committed to.
 type Head struct {
@@ -93,9 +104,9 @@ func Open(dir string, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{db: db}
+	s := &Store{db: db, batch: db.NewBatch(pebble.WithMaxRetainedSizeBytes(keepBatch))}
 	if err := s.load(o); err != nil {
-		return nil, errors.Join(err, db.Close())
+		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
 }
@@ -195,7 +206,7 @@ func (s *Store) checkChain(chainID string) error {
 }
 
 // Close closes the database. Views and readers must be done.
-func (s *Store) Close() error { return s.db.Close() }
+func (s *Store) Close() error { return errors.Join(s.batch.Close(), s.db.Close()) }
 
 // get copies a value; ErrNotFound where there is none.
 func (s *Store) get(key []byte) ([]byte, error) {

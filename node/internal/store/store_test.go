@@ -9,7 +9,9 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
@@ -67,6 +69,55 @@ func reference(t testing.TB, n uint64) []Head {
 		heads = append(heads, head)
 	}
 	return heads
+}
+
+// What a reader is told is on disk: an outcome that was read, and acknowledged
+// to a producer, must not be taken back by a crash before the sync ended.
+func TestReadersSeeOnlyWhatIsDurable(t *testing.T) {
+	var armed, synced atomic.Bool
+	read := make(chan struct{})
+	fs := errorfs.Wrap(vfs.NewMem(), errorfs.InjectorFunc(func(op errorfs.Op) error {
+		if sync := op.Kind == errorfs.OpFileSync || op.Kind == errorfs.OpFileSyncData; sync && armed.CompareAndSwap(true, false) {
+			select { // a disk slow enough for a reader to look meanwhile
+			case <-read:
+			case <-time.After(200 * time.Millisecond):
+			}
+			synced.Store(true)
+		}
+		return nil
+	}))
+	s := openTest(t, fs)
+	defer s.Close()
+	key := []byte("outcome")
+	b := s.Begin(1, 1)
+	b.SetParams([]byte("params"))
+	b.SetSide(key, []byte("committed"))
+	if _, err := b.Seal(); err != nil {
+		t.Fatal(err)
+	}
+	armed.Store(true)
+	go func() {
+		defer close(read)
+		for {
+			_, ok, err := s.Side(key)
+			if err != nil {
+				t.Error(err)
+			}
+			if ok || err != nil {
+				if !synced.Load() {
+					t.Error("a reader saw the block before it was on disk")
+				}
+				if h := s.Head(); h.Height != 1 {
+					t.Errorf("a reader saw the block, and then the head of height %d", h.Height)
+				}
+				return
+			}
+		}
+	}()
+	if err := b.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	<-read
 }
 
 // After a power cut that loses none, half or all of what was not synced, the

@@ -86,9 +86,16 @@ func valueKey(key []byte, height uint64) []byte {
 	return binary.BigEndian.AppendUint64(valuePrefix(key), ^height)
 }
 
+func appendValueKey(dst, key []byte, height uint64) []byte {
+	return binary.BigEndian.AppendUint64(appendEscaped(append(dst, familyValue), key), ^height)
+}
+
 // nodeKey names a node by the height that wrote it and its path of nibbles.
 func nodeKey(height uint64, path []byte) []byte {
-	k := make([]byte, 0, 10+len(path))
+	return appendNodeKey(make([]byte, 0, 10+len(path)), height, path)
+}
+
+func appendNodeKey(k []byte, height uint64, path []byte) []byte {
 	k = binary.BigEndian.AppendUint64(append(k, familyNode), height)
 	return append(append(k, byte(len(path))), path...)
 }

@@ -39,7 +39,16 @@ type node struct {
 
 	base    uint64 // height of the node's last whole record
 	changed uint16 // bit i: kid i differs from that record
+
+	quarters *quarters // of a node of many kids, once they were worked out
 }
+
+// quarters are the hashes two binary levels below a node: what a change to one
+// kid of sixteen does not touch need not be hashed again.
+type quarters [4]protocol.Hash
+
+// manyKids is from where on remembering quarters is worth their memory.
+const manyKids = 6
 
 // maxDelta bounds the kids of a record that is not whole.
 const maxDelta = 5
@@ -68,8 +77,12 @@ func (w *wide) node() *node {
 }
 
 // hash is the root of the kids in [start, start+width): an empty range is the
-// placeholder, a range with one leaf is that leaf.
-func (n *wide) hash(start, width int) protocol.Hash {
+// placeholder, a range with one leaf is that leaf. Quarters that are known need
+// not be worked out again.
+func (n *wide) hash(start, width int, known *quarters) protocol.Hash {
+	if known != nil && width == 4 {
+		return known[start/4]
+	}
 	only, count, inner := 0, 0, false
 	for i := start; i < start+width; i++ {
 		if !n[i].empty() {
@@ -85,7 +98,21 @@ func (n *wide) hash(start, width int) protocol.Hash {
 		return n[only].hash
 	}
 	half := width / 2
-	return proof.StateNodeHash(n.hash(start, half), n.hash(start+half, half))
+	return proof.StateNodeHash(n.hash(start, half, known), n.hash(start+half, half, known))
+}
+
+// quarters works the quarters out. Where before is there, only those of changed
+// kids differ from it.
+func (n *wide) quarters(before *quarters, changed uint16) *quarters {
+	q := new(quarters)
+	for i := range q {
+		if before != nil && changed>>(4*i)&0xf == 0 {
+			q[i] = before[i]
+		} else {
+			q[i] = n.hash(4*i, 4, nil)
+		}
+	}
+	return q
 }
 
 // count is the kids that are there.
@@ -98,17 +125,21 @@ func (n *wide) count() (count int) {
 	return count
 }
 
+// maxRecord bounds a node's record: kind, base, changed and bitmaps, then each
+// kid's height and hashes.
+const maxRecord = 1 + binary.MaxVarintLen64 + 2 + 4 + fanout*(binary.MaxVarintLen64+64)
+
 // Kinds of node records.
 const (
 	recordWhole = 0
 	recordDelta = 1
 )
 
-// encode writes a node: whole, or what differs from its base. Both are bitmaps
+// encode appends a node's record: whole, or what differs from its base. Both are bitmaps
 // of the kids that are there and of the leaves among them, then each kid: its
 // height and, for a leaf, both hashes, else the node's hash.
-func (n *node) encode(height uint64) []byte {
-	out, mask := make([]byte, 0, 16+len(n.kids)*70), ^uint16(0)
+func (n *node) encode(out []byte, height uint64) []byte {
+	mask := ^uint16(0)
 	if n.base == height {
 		out = append(out, recordWhole)
 	} else {

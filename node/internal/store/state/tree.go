@@ -74,7 +74,7 @@ func readNode(db pebble.Reader, k *kid, path []byte) (*node, error) {
 	if err != nil {
 		return nil, err
 	}
-	if w := n.wide(); w.hash(0, fanout) != k.hash {
+	if w := n.wide(); w.hash(0, fanout, nil) != k.hash {
 		return nil, corrupt("node %x of height %d does not have the hash its parent says", path, k.height)
 	}
 	return n, nil
@@ -171,24 +171,31 @@ func (p *Pending) records() (records []written, stale staleKeys) {
 	var nodes []written
 	var group sync.WaitGroup
 	group.Go(func() {
+		made := 0
+		for i := range p.updaters {
+			made += len(p.updaters[i].made)
+		}
+		nodes = make([]written, 0, made)
 		for i := range p.updaters {
 			nodes = append(nodes, p.updaters[i].made...)
 		}
 		slices.SortFunc(nodes, func(a, b written) int { return bytes.Compare(a.key, b.key) })
 	})
+	records = make([]written, 0, len(p.changes))
+	var space arena
 	for _, c := range p.changes {
 		if !c.effective {
 			continue
 		}
-		key := valueKey(c.key, p.height)
+		key := space.keep(appendValueKey(space.room(2*len(c.key)+12), c.key, p.height))
 		if c.had {
-			stale.older = append(stale.older, valueKey(c.key, c.since))
+			stale.older = append(stale.older, space.keep(appendValueKey(space.room(2*len(c.key)+12), c.key, c.since)))
 		}
 		if c.value == nil {
 			stale.deletions = append(stale.deletions, key)
 			records = append(records, written{key, []byte{0}})
 		} else {
-			records = append(records, written{key, append(append(make([]byte, 0, 1+len(c.value)), 1), c.value...)})
+			records = append(records, written{key, space.keep(append(append(space.room(1+len(c.value)), 1), c.value...))})
 		}
 	}
 	slices.SortFunc(records, func(a, b written) int { return bytes.Compare(a.key, b.key) })
@@ -210,9 +217,17 @@ func (s *staleKeys) write(batch *pebble.Batch, height uint64, changed bool) erro
 	if !changed || len(s.older)+len(s.deletions) == 0 {
 		return nil
 	}
-	var list []byte
-	for _, key := range append(s.older, s.deletions...) {
-		list = append(binary.AppendUvarint(list, uint64(len(key))), key...)
+	size := 0
+	for _, keys := range [][][]byte{s.older, s.deletions} {
+		for _, key := range keys {
+			size += len(key) + binary.MaxVarintLen16
+		}
+	}
+	list := make([]byte, 0, size)
+	for _, keys := range [][][]byte{s.older, s.deletions} {
+		for _, key := range keys {
+			list = append(binary.AppendUvarint(list, uint64(len(key))), key...)
+		}
 	}
 	return batch.Set(staleKey(height), list, nil)
 }
@@ -261,7 +276,7 @@ func deleteListed(batch *pebble.Batch, list []byte) error {
 		if n <= 0 || size > uint64(len(list)-n) {
 			return corrupt("list of stale records")
 		}
-		if err := batch.Delete(list[n:n+int(size)], nil); err != nil {
+		if err := batch.SingleDelete(list[n:n+int(size)], nil); err != nil {
 			return err
 		}
 		list = list[n+int(size):]
@@ -294,10 +309,10 @@ func (t *Tree) Adopt(p *Pending) {
 	for i := range p.updaters {
 		t.nodes += len(p.updaters[i].made)
 	}
-	for range 16 {
-		if t.nodes <= t.options.MaxNodes {
-			break
-		}
+	if t.nodes > t.options.MaxNodes { // replaced nodes are in the sum: see how many there are
+		t.nodes = count(t.root.node)
+	}
+	for i := 0; i < fanout && t.nodes > t.options.MaxNodes; i++ {
 		t.forget()
 	}
 }

@@ -35,6 +35,26 @@ type updater struct {
 	path   []byte
 	made   []written
 	stale  [][]byte // keys of replaced nodes
+	space  arena    // of the records made and the keys
+}
+
+// arena gives out byte slices that live as long as a block is written.
+type arena struct{ chunk []byte }
+
+const arenaChunk = 256 << 10
+
+// room answers an empty slice to append at most n bytes to.
+func (a *arena) room(n int) []byte {
+	if cap(a.chunk)-len(a.chunk) < n {
+		a.chunk = make([]byte, 0, max(n, arenaChunk))
+	}
+	return a.chunk[len(a.chunk):]
+}
+
+// keep makes what was appended to the last room lasting.
+func (a *arena) keep(b []byte) []byte {
+	a.chunk = a.chunk[:len(a.chunk)+len(b)]
+	return b[:len(b):len(b)]
 }
 
 // newChanges hashes and sorts what a block changed.
@@ -93,8 +113,12 @@ func (t *Tree) update(root kid, height uint64, changes []*change) (kid, []update
 	}
 	updaters, errs, old, next := make([]updater, fanout), make([]error, fanout), top.wide(), wide{}
 	inParallelGroups(func(i int) {
-		updaters[i] = updater{tree: t, height: height, path: append(make([]byte, 0, 16), byte(i))}
-		next[i], errs[i] = updaters[i].subtree(old[i], 1, group(changes, 0, i))
+		part := group(changes, 0, i)
+		updaters[i] = updater{
+			tree: t, height: height, path: append(make([]byte, 0, 16), byte(i)),
+			made: make([]written, 0, 2*len(part)), stale: make([][]byte, 0, 2*len(part)),
+		}
+		next[i], errs[i] = updaters[i].subtree(old[i], 1, part)
 	})
 	for _, err := range errs {
 		if err != nil {
@@ -198,7 +222,7 @@ func (u *updater) build(depth int, changes []*change) (kid, error) {
 	}
 	n := next.node()
 	n.base = u.height
-	return u.seal(n, &next), nil
+	return u.seal(n, &next, nil, 0), nil
 }
 
 // inner applies changes to a node.
@@ -241,13 +265,12 @@ func (u *updater) close(k kid, before *node, old, next *wide) kid {
 	}
 	n := next.node()
 	gone := len(n.kids) == 0 || len(n.kids) == 1 && !n.kids[0].inner
-	changed |= before.changed
-	if !gone && bits.OnesCount16(changed) <= maxDelta && before.base != u.height {
-		n.base, n.changed = before.base, changed
+	if since := changed | before.changed; !gone && bits.OnesCount16(since) <= maxDelta && before.base != u.height {
+		n.base, n.changed = before.base, since
 		if k.height != before.base {
 			u.replaced(k.height)
 		}
-		return u.seal(n, next)
+		return u.seal(n, next, before, changed)
 	}
 	u.replaced(k.height)
 	if k.height != before.base {
@@ -260,21 +283,30 @@ func (u *updater) close(k kid, before *node, old, next *wide) kid {
 		return n.kids[0]
 	}
 	n.base = u.height
-	return u.seal(n, next)
+	return u.seal(n, next, before, changed)
 }
 
 // replaced lists the record of the node at the current path as unneeded from
 // this height on; one written at this height is overwritten.
 func (u *updater) replaced(height uint64) {
 	if height != u.height {
-		u.stale = append(u.stale, nodeKey(height, u.path))
+		u.stale = append(u.stale, u.space.keep(appendNodeKey(u.space.room(10+len(u.path)), height, u.path)))
 	}
 }
 
-// seal hashes a new node and encodes its record.
-func (u *updater) seal(n *node, w *wide) kid {
-	u.made = append(u.made, written{nodeKey(u.height, u.path), n.encode(u.height)})
-	return kid{inner: true, height: u.height, node: n, hash: w.hash(0, fanout)}
+// seal hashes a new node and encodes its record. It may say which node it
+// replaces, and in which kids they differ.
+func (u *updater) seal(n *node, w *wide, before *node, changed uint16) kid {
+	if len(n.kids) >= manyKids {
+		var known *quarters
+		if before != nil {
+			known = before.quarters
+		}
+		n.quarters = w.quarters(known, changed)
+	}
+	key := u.space.keep(appendNodeKey(u.space.room(10+len(u.path)), u.height, u.path))
+	u.made = append(u.made, written{key, u.space.keep(n.encode(u.space.room(maxRecord), u.height))})
+	return kid{inner: true, height: u.height, node: n, hash: w.hash(0, fanout, n.quarters)}
 }
 
 // load answers the node of a kid, reading it once.

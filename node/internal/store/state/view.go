@@ -230,9 +230,9 @@ func (n *wide) descend(i int, siblings []protocol.Hash) (kid, []protocol.Hash) {
 		}
 		width /= 2
 		if i < start+width {
-			siblings = append(siblings, n.hash(start+width, width))
+			siblings = append(siblings, n.hash(start+width, width, nil))
 		} else {
-			siblings = append(siblings, n.hash(start, width))
+			siblings = append(siblings, n.hash(start, width, nil))
 			start += width
 		}
 	}
