@@ -55,11 +55,8 @@ func newBackend(a *app.App, comet *cmtnode.Node, mempoolBytes int64) (*backend, 
 
 // asRefusal turns the store's "not there" into an answer; other errors stay faults.
 func asRefusal(err error, format string, args ...any) error {
-	switch {
-	case errors.Is(err, store.ErrNotFound):
+	if errors.Is(err, store.ErrNotFound) {
 		return protocol.Refuse(protocol.CodeNotFound, format, args...)
-	case errors.Is(err, store.ErrPruned):
-		return protocol.Refuse(protocol.CodePruned, "this node does not keep that height")
 	}
 	return err
 }

@@ -1,29 +1,34 @@
 package protocol
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"encoding/json"
+)
 
 // An act is the payload of an entry that is not an event: what was declared,
 // decided or given up. Its first byte is the entry kind it belongs to.
 
 // GapAct is the payload of an EntryGap: the sequences from the entry's own
 // on that will never be sent.
-type GapAct struct{ Count uint64 }
+type GapAct struct {
+	Count uint64 `json:"count"`
+}
 
 // DeadLetterAct is the payload of an EntryDeadLetter: why a delivery was given up.
 type DeadLetterAct struct {
-	Code      Code
-	GuestCode uint32 // the contract's own code where Code is CodeContractAborted
+	Code      Code   `json:"code"`
+	GuestCode uint32 `json:"guestCode,omitempty"` // the contract's own code where Code is CodeContractAborted
 }
 
 // ContractAct is the payload of an EntryContract: a deployment or a call.
 type ContractAct struct {
-	Kind         TxKind // TxDeploy or TxCall
-	Contract     Address
-	Name         string // of the contract deployed, or of the method called
-	CodeHash     Hash   // of a deployment
-	ManifestHash Hash   // of a deployment
-	Args         []byte // JSON, as signed
-	TxID         Hash   // the transaction that asked
+	Kind         TxKind          `json:"kind"` // TxDeploy or TxCall
+	Contract     Address         `json:"contract"`
+	Name         string          `json:"name"`                  // of the contract deployed, or of the method called
+	CodeHash     Hash            `json:"codeHash,omitzero"`     // of a deployment
+	ManifestHash Hash            `json:"manifestHash,omitzero"` // of a deployment
+	Args         json.RawMessage `json:"args,omitempty"`        // as signed
+	TxID         Hash            `json:"txId"`                  // the transaction that asked
 }
 
 // AppendBinary appends the act's canonical bytes.

@@ -2,11 +2,9 @@ package protocol
 
 import (
 	"encoding/base64"
-	"math"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 )
 
 // ParseEventJSON reads one event in the CloudEvents 1.0 JSON format. Member
@@ -158,35 +156,13 @@ func (p *eventParser) time(raw []byte) error {
 	if err := attributeText("time", raw, &text); err != nil {
 		return err
 	}
-	ns, err := ParseTime(text)
+	ns, err := ParseTime([]byte(text))
 	if err != nil {
-		return err
+		return Refuse(CodeEventAttribute, "event: time %q %v", clip([]byte(text)), err)
 	}
 	p.event.TimeNs, p.event.HasTime = ns, true
 	return nil
 }
-
-// Earliest and latest event times that nanoseconds in 64 bits can hold.
-var (
-	minTime = time.Unix(0, math.MinInt64)
-	maxTime = time.Unix(0, math.MaxInt64)
-)
-
-// ParseTime reads an RFC 3339 timestamp of at most nanosecond precision into
-// Unix nanoseconds.
-func ParseTime(text string) (int64, error) {
-	var t time.Time
-	if err := t.UnmarshalText([]byte(text)); err != nil || len(text) > 35 {
-		return 0, Refuse(CodeEventAttribute, "event: time %q is not an RFC 3339 timestamp of at most nanoseconds", clip([]byte(text)))
-	}
-	if t.Before(minTime) || t.After(maxTime) {
-		return 0, Refuse(CodeEventAttribute, "event: time %q is outside the years 1678 to 2262", text)
-	}
-	return t.UnixNano(), nil
-}
-
-// FormatTime renders Unix nanoseconds as RFC 3339 in UTC.
-func FormatTime(ns int64) string { return time.Unix(0, ns).UTC().Format(time.RFC3339Nano) }
 
 func (p *eventParser) extension(name string, raw []byte) error {
 	x := Extension{Name: name}

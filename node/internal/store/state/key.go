@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/cairn-ledger/cairn/client/proof"
+	"github.com/cairn-ledger/cairn/client/protocol"
 )
 
 // Families of pebble keys. The parent package uses other first bytes.
@@ -29,8 +30,9 @@ const (
 	maxValueBytes = proof.MaxStateValue
 )
 
-// ErrPruned marks a height that is no longer, or not yet, there to read.
-var ErrPruned = errors.New("state: height is not kept")
+// ErrPruned marks a height that is no longer, or not yet, there to read. It is
+// a refusal: whoever asked for that height is told so, wherever it came up.
+var ErrPruned error = &protocol.Error{Code: protocol.CodePruned, Text: "this node does not keep that height"}
 
 // ErrCorrupt marks data at rest that contradict themselves.
 var ErrCorrupt = errors.New("state: data at rest are corrupt")

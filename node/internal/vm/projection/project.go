@@ -225,10 +225,13 @@ func appendValue(dst, raw []byte, f *abi.Field) ([]byte, string) {
 	if f.Kind == abi.KindTime {
 		var room [64]byte
 		if len(raw) > len(room) {
-			return dst, timeFault
+			return dst, protocol.ErrTimeForm.Error()
 		}
-		ns, fault := parseTime(appendUnquoted(room[:0], raw))
-		return abi.AppendU64(dst, uint64(ns)), fault
+		ns, err := protocol.ParseTime(appendUnquoted(room[:0], raw))
+		if err != nil {
+			return dst, err.Error()
+		}
+		return abi.AppendU64(dst, uint64(ns)), ""
 	}
 	start := len(dst)
 	dst = appendUnquoted(abi.AppendU32(dst, 0), raw)
