@@ -126,6 +126,11 @@ func (m Map) full(key []byte) []byte {
 	return append(append(k, m.prefix...), key...)
 }
 
+// room is the start of a state key, with space for a typed key to be appended.
+func (m Map) room() []byte {
+	return append(make([]byte, 0, len(m.prefix)+48), m.prefix...)
+}
+
 // Get answers the value under a key and whether there is one.
 func (m Map) Get(key []byte) ([]byte, bool) { return Get(m.full(key)) }
 
