@@ -18,7 +18,7 @@ type assembly struct {
 	table   []int // function of each entry, -1 for none; nil for no table
 	pages   int   // of memory at first
 	exports []assemblyExport
-	data    []string // one segment each, at dataStride times its index
+	data    []assemblyData
 }
 
 type assemblyFunc struct {
@@ -39,7 +39,10 @@ type assemblyExport struct {
 	at   int
 }
 
-const dataStride = 64
+type assemblyData struct {
+	at   int
+	text string
+}
 
 // Encodings of numbers.
 func uleb(v uint64) string { return string(binary.AppendUvarint(nil, v)) }
@@ -152,7 +155,7 @@ func (a *assembly) bytes() []byte {
 		return sized(uleb(uint64(len(f.locals))) + each(len(f.locals), func(l int) string { return "\x01" + string(f.locals[l:l+1]) }) + f.code + "\x0b")
 	}))
 	section(module.SectionData, len(a.data), each(len(a.data), func(i int) string {
-		return "\x00" + i32Const(int32(i*dataStride)) + "\x0b" + sized(a.data[i])
+		return "\x00" + i32Const(int32(a.data[i].at)) + "\x0b" + sized(a.data[i].text)
 	}))
 	return []byte(out.String())
 }

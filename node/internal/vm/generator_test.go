@@ -95,8 +95,8 @@ func randomModule(data []byte) []byte {
 		kind := g.kind()
 		g.a.globals = append(g.a.globals, assemblyGlobal{kind, !g.in(5), g.constant(kind)})
 	}
-	for range g.n(4) {
-		g.a.data = append(g.a.data, string(binary.LittleEndian.AppendUint64(nil, g.u64())))
+	for i := range g.n(4) {
+		g.a.data = append(g.a.data, assemblyData{i * 64, string(binary.LittleEndian.AppendUint64(nil, g.u64()))})
 	}
 	// Indices first, bodies after: functions call one another.
 	event := g.a.add(assemblyFunc{kind: g.a.kindOf(eventType)})
