@@ -110,7 +110,7 @@ func newCityRows(c City) *cityRows {
 
 func (r *cityRows) openLot() {
 	r.capacity = 100 + r.random.IntN(2_000)
-	r.peak = 450 + r.random.IntN(800)
+	r.peak = 650 + r.random.IntN(650)
 }
 
 var cityStart = time.Date(2025, 1, 6, 0, 0, 0, 0, time.UTC) // a Monday
@@ -132,10 +132,10 @@ func (r *cityRows) next() []string {
 		return nil
 	}
 	// Occupancy rises to the peak in the middle of the day and falls; weekends are emptier.
-	rise := 1_000 - abs(2*r.slot-slotsPerDay)*1_000/slotsPerDay*6/10
+	rise := 1_000 - abs(2*r.slot-slotsPerDay)*1_000/slotsPerDay*4/10
 	occupied := r.capacity * r.peak / 1_000 * rise / 1_000
 	if r.day%7 >= 5 {
-		occupied = occupied * 6 / 10
+		occupied = occupied * 9 / 10
 	}
 	occupied = min(occupied+r.random.IntN(r.capacity/10+1)-r.capacity/20, r.capacity)
 	switch odd := r.random.IntN(1_000); {
