@@ -1,0 +1,141 @@
+package main
+
+import "github.com/cairn-ledger/cairn/contracts/sdk"
+
+// bills maps the closed periods of a meter to their bills, as they were emitted.
+func bills(meter []byte) sdk.Map { return sdk.NewMap("b" + string(meter)) }
+
+// periodKey orders periods by time.
+func periodKey(period int32) []byte {
+	return []byte{byte(period >> 24), byte(period >> 16), byte(period >> 8), byte(period)}
+}
+
+// item is a line of a bill: what was used at which price, and the readings
+// that it was for.
+type item struct {
+	kind            string
+	band            []byte // of energy
+	upTo            uint64 // of a tier
+	quantity, price uint64
+	amount          exact
+	causes          sum // its indices and readings
+}
+
+type items []item
+
+// items are the lines of the open period, before rounding. A band or tier
+// without readings has none.
+func (m *meter) items() items {
+	t := &m.terms
+	list := make(items, 0, len(t.bands)+len(t.tiers)+2)
+	for i, b := range t.bands {
+		if s := m.sums[i]; s.readings > 0 {
+			list = append(list, item{kind: "energy", band: b.name, quantity: s.quantity, price: b.price,
+				amount: times(s.quantity, b.price), causes: s})
+		}
+	}
+	all := m.total()
+	below := uint64(0)
+	for _, x := range t.tiers {
+		if all.quantity > below {
+			part := min(all.quantity, x.end) - below
+			list = append(list, item{kind: "tier", upTo: x.end, quantity: part, price: x.price,
+				amount: times(part, x.price), causes: all})
+		}
+		below = x.end
+	}
+	if t.demand > 0 && all.readings > 0 {
+		demand := m.peak * uint64(60/m.clock.intervalMinutes)
+		list = append(list, item{kind: "demand", quantity: demand, price: t.demand,
+			amount: times(demand, t.demand), causes: sum{m.peak, m.peakAt, m.peakAt, 1}})
+	}
+	if t.fixed > 0 {
+		list = append(list, item{kind: "fixed", quantity: scale, price: t.fixed, amount: times(scale, t.fixed)})
+	}
+	return list
+}
+
+func (list items) total() (x exact) {
+	for i := range list {
+		x = x.plus(list[i].amount)
+	}
+	return x
+}
+
+// floor is the sum in whole minor units: what a prepaid period has cost so far.
+func (list items) floor() uint64 { return list.total().floor() }
+
+// close bills the open period: its total is rounded half up, once. A prepaid
+// one was debited the whole units of every reading, so at most one is left.
+func (m *meter) close(sec int64) {
+	list := m.items()
+	if m.prepaid {
+		m.settle(list.total().halfUp(), sec)
+	}
+	data := m.bill(list)
+	m.open, m.closed, m.closedPeriod = false, true, m.period
+	bills(m.name).Set(periodKey(m.period), data)
+	sdk.Emit("metering.bill.v1", m.name, data)
+}
+
+// bill writes a period's bill.
+func (m *meter) bill(list items) []byte {
+	var text [40]byte
+	var w sdk.JSON
+	all, total := m.total(), list.total()
+	w.Object().Key("meter").Text(m.name).Key("account").Text(m.account)
+	w.Key("mode").String(m.mode()).Key("period").Text(appendPeriod(text[:0], m.period))
+	w.Key("tariff").Text(m.terms.name).Key("version").Uint(uint64(m.terms.version))
+	w.Key("unit").Text(m.terms.unit).Key("quantity").Text(appendScaled(text[:0], all.quantity))
+	w.Key("readings").Uint(uint64(all.readings))
+	w.Key("missing").Uint(uint64(m.clock.slots(m.period)) - uint64(all.readings))
+	w.Key("causes")
+	all.causes(&w)
+	w.Key("items").Array()
+	for i := range list {
+		list[i].write(&w, m)
+	}
+	w.Object().Key("item").String("rounding").Key("amount").Text(total.appendRounding(text[:0])).EndObject()
+	w.EndArray().Key("total").Uint(total.halfUp()).EndObject()
+	return w.Bytes()
+}
+
+func (x *item) write(w *sdk.JSON, m *meter) {
+	var text [40]byte
+	w.Object().Key("item").String(x.kind)
+	switch x.kind {
+	case "energy":
+		w.Key("band").Text(x.band)
+	case "tier":
+		w.Key("upTo")
+		if x.upTo == noEnd {
+			w.Null()
+		} else {
+			w.Text(appendScaled(text[:0], x.upTo))
+		}
+	case "demand":
+		w.Key("start").Text(appendTime(text[:0], m.clock.start(m.period, m.peakSlot)))
+	}
+	w.Key("quantity").Text(appendScaled(text[:0], x.quantity))
+	w.Key("price").Text(appendScaled(text[:0], x.price))
+	w.Key("amount").Text(x.amount.append(text[:0]))
+	w.Key("readings").Uint(uint64(x.causes.readings)).Key("causes")
+	x.causes.causes(w)
+	w.EndObject()
+}
+
+// causes writes the first and last index of the readings behind a sum.
+func (s *sum) causes(w *sdk.JSON) {
+	w.Array()
+	if s.readings > 0 {
+		w.Array().Uint(s.first).Uint(s.last).EndArray()
+	}
+	w.EndArray()
+}
+
+func (m *meter) mode() string {
+	if m.prepaid {
+		return "prepaid"
+	}
+	return "postpaid"
+}

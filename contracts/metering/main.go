@@ -1,0 +1,151 @@
+// Metering is a contract that bills electricity, water or heat: meters report
+// what was used in every interval, tariffs are data, and each period of each
+// meter ends in a bill whose items name the readings behind them. README.md
+// has the rules.
+package main
+
+import "github.com/cairn-ledger/cairn/contracts/sdk"
+
+// Codes of refused deliveries. README.md explains each.
+const (
+	codeLateReading    = 1  // LATE_READING
+	codeBadQuantity    = 2  // BAD_QUANTITY
+	codeBadName        = 3  // BAD_NAME
+	codeBadParameters  = 4  // BAD_PARAMETERS
+	codeFutureReading  = 5  // FUTURE_READING
+	codePeriodFull     = 6  // PERIOD_FULL
+	codeNotFound       = 7  // NOT_FOUND
+	codeBadState       = 8  // BAD_STATE
+	codeUnknownMeter   = 9  // UNKNOWN_METER
+	codeBadTime        = 10 // BAD_TIME
+	codeUnknownBand    = 11 // UNKNOWN_BAND
+	codeNoTariff       = 12 // NO_TARIFF
+	codeBadTariff      = 13 // BAD_TARIFF
+	codeForbidden      = 14 // FORBIDDEN
+	codePeriodOpen     = 15 // PERIOD_OPEN
+	codeUnknownAccount = 16 // UNKNOWN_ACCOUNT
+	codeBadAmount      = 17 // BAD_AMOUNT
+	codeAccountFull    = 18 // ACCOUNT_FULL
+)
+
+// maxNameBytes is of a meter's, account's or tariff's name: with a letter in
+// front it names an sdk.Map.
+const maxNameBytes = 60
+
+// everyMeter is the subject of a close message that means all meters.
+const everyMeter = "*"
+
+// closesAtOnce bounds the bills of one close message: a bill costs up to
+// 150,000 gas, a delivery has 20,000,000.
+const closesAtOnce = 100
+
+// Handlers, in the order of manifest.json.
+func init() {
+	sdk.OnInit(configure)
+	sdk.OnEvent("metering.reading.v1", reading)
+	sdk.OnEvent("metering.period.close.v1", closePeriods)
+	sdk.OnEvent("metering.topup.v1", topUp)
+	sdk.OnCall("setTariff", setTariff)
+	sdk.OnCall("register", register)
+	sdk.OnCall("credit", credit)
+	sdk.OnCall("setOwner", setOwner)
+	sdk.OnQuery("meter", queryMeter)
+	sdk.OnQuery("balance", queryBalance)
+	sdk.OnQuery("bill", queryBill)
+	sdk.OnQuery("bills", queryBills)
+	sdk.OnQuery("tariff", queryTariff)
+}
+
+func main() {}
+
+// reading takes what a meter measured in one interval. In the middle of a
+// postpaid period it costs one state read and one write; a prepaid one reads
+// and writes the account too.
+func reading(e *sdk.Event) {
+	quantity, label := e.Int(), e.BytesOr(nil)
+	m, known := loadMeter(e.Subject)
+	if !known {
+		sdk.Abort(codeUnknownMeter, "UNKNOWN_METER: the subject names no registered meter")
+	}
+	if len(m.origin) > 0 && string(m.origin) != string(e.Origin[:]) {
+		sdk.Abort(codeForbidden, "FORBIDDEN: another signer is registered for this meter")
+	}
+	if quantity < 0 || quantity > maxReading {
+		sdk.Abort(codeBadQuantity, "BAD_QUANTITY: a reading is 0 to 10000000 units")
+	}
+	at := m.clock.locate(e.TimeNs())
+	if m.open && at.period < m.period || m.closed && at.period <= m.closedPeriod {
+		sdk.Abort(codeLateReading, "LATE_READING: the period of this reading is closed")
+	}
+	if !m.open || at.period > m.period {
+		m.turn(e, at)
+	}
+	switch m.seen.take(at.slot) {
+	case slotSeen:
+		return
+	case slotForgotten:
+		sdk.Abort(codeLateReading, "LATE_READING: the gap of this reading is forgotten")
+	}
+	m.add(m.terms.band(at, label), uint64(quantity), e.Index, at.slot)
+	if m.prepaid {
+		m.settle(m.items().floor(), sdk.Seconds(e.TimeNs()))
+	}
+	m.save()
+}
+
+// turn closes the open period, if there is one, and opens the reading's under
+// the tariff in force then.
+func (m *meter) turn(e *sdk.Event, at place) {
+	s := loadSettings()
+	if s.maxAheadHours > 0 && at.sec > int64(e.TimeMs/1000)+s.maxAheadHours*3600 {
+		sdk.Abort(codeFutureReading, "FUTURE_READING: the reading's time is too far ahead of the block's")
+	}
+	if m.open {
+		m.close(sdk.Seconds(e.TimeNs()))
+	}
+	terms, found := findTariff(m.wanted, at.sec)
+	if !found {
+		sdk.Abort(codeNoTariff, "NO_TARIFF: no version of the meter's tariff is in force at this time")
+	}
+	m.begin(at.period, terms)
+}
+
+// closePeriods bills the open periods of one meter, or of all, up to a period.
+func closePeriods(e *sdk.Event) {
+	until := e.BytesOr(nil)
+	loadSettings().mustOwn(e.Origin)
+	last := int32(1<<31 - 1)
+	if len(until) > 0 {
+		var ok bool
+		if last, ok = parsePeriod(until); !ok {
+			sdk.Abort(codeBadParameters, "BAD_PARAMETERS: a period is written 2018-01")
+		}
+	}
+	if string(e.Subject) != everyMeter {
+		m, known := loadMeter(e.Subject)
+		if !known {
+			sdk.Abort(codeUnknownMeter, "UNKNOWN_METER: the subject names no registered meter")
+		}
+		if m.open && m.period <= last {
+			m.close(sdk.Seconds(e.TimeNs()))
+			m.save()
+		}
+		return
+	}
+	closed := 0
+	meters.Each(nil, func(key, value []byte) bool {
+		if m := decodeMeter(key, value); m.open && m.period <= last {
+			m.close(sdk.Seconds(e.TimeNs()))
+			m.save()
+			closed++
+		}
+		return closed < closesAtOnce
+	})
+}
+
+// checkName aborts unless a name can be a meter's, account's or tariff's.
+func checkName(name []byte) {
+	if len(name) == 0 || len(name) > maxNameBytes || string(name) == everyMeter {
+		sdk.Abort(codeBadName, "BAD_NAME: a name has 1 to 60 bytes and is not *")
+	}
+}

@@ -1,0 +1,226 @@
+package main
+
+import (
+	"github.com/cairn-ledger/cairn/contracts/abi"
+	"github.com/cairn-ledger/cairn/contracts/sdk"
+)
+
+// meters maps a meter's name to its record.
+var meters = sdk.NewMap("m")
+
+// meterBytes is the most a meter's record has: the buffer it is read into.
+const meterBytes = 2048
+
+// sum is what some readings of a period add up to. Between first and last lie
+// no other readings of the same meter and band than these, refused and
+// repeated ones aside: that is why two indices name them all.
+type sum struct {
+	quantity    uint64
+	first, last uint64 // indices of log entries
+	readings    uint16 // a month has 44,640 minutes
+}
+
+// meter is a meter's registration and its open period, in one record, so that
+// a reading costs one read and one write. The period has a copy of the tariff
+// it is billed under.
+type meter struct {
+	name    []byte
+	account []byte
+	wanted  []byte // the tariff of the next period
+	prepaid bool
+	origin  []byte // the only signer of its readings; empty: anyone
+	clock   clock
+
+	closed       bool // at least one period was; the last was:
+	closedPeriod int32
+
+	open     bool
+	period   int32
+	seen     slots
+	sums     []sum  // one a band of the tariff
+	peak     uint64 // the highest quantity of an interval, and its
+	peakAt   uint64 // log entry and
+	peakSlot uint16 // slot
+	charged  uint64 // prepaid: minor units debited for this period
+	terms    tariff
+}
+
+// Flags of a stored meter.
+const (
+	flagPrepaid = 1 << iota
+	flagClosed
+	flagOpen
+)
+
+const meterFormat = 1
+
+// loadMeter reads a meter's record, if it has one.
+func loadMeter(name []byte) (m *meter, known bool) {
+	checkName(name)
+	buf := make([]byte, meterBytes)
+	size, found := meters.GetInto(name, buf)
+	if !found {
+		return &meter{name: name}, false
+	}
+	return decodeMeter(name, buf[:min(size, len(buf))]), true
+}
+
+func decodeMeter(name, record []byte) *meter {
+	r := unpacker{b: record}
+	if r.u8() != meterFormat {
+		r.bad = true
+	}
+	flags := r.u8()
+	m := &meter{
+		name: name, account: r.run(), wanted: r.run(), origin: r.run(), clock: unpackClock(&r),
+		prepaid: flags&flagPrepaid != 0, closed: flags&flagClosed != 0, open: flags&flagOpen != 0,
+		closedPeriod: int32(r.u32()),
+	}
+	if m.open {
+		m.period, m.charged = int32(r.u32()), r.u64()
+		m.peak, m.peakAt, m.peakSlot = r.u64(), r.u64(), r.u16()
+		m.seen = unpackSlots(&r)
+		m.terms = unpackTariff(&r)
+		m.sums = make([]sum, len(m.terms.bands))
+		for i := range m.sums {
+			m.sums[i] = sum{r.u64(), r.u64(), r.u64(), r.u16()}
+		}
+	}
+	r.finish()
+	return m
+}
+
+func (m *meter) save() {
+	w := make(packer, 0, meterBytes)
+	var flags uint8
+	if m.prepaid {
+		flags |= flagPrepaid
+	}
+	if m.closed {
+		flags |= flagClosed
+	}
+	if m.open {
+		flags |= flagOpen
+	}
+	w.u8(meterFormat)
+	w.u8(flags)
+	w.run(m.account)
+	w.run(m.wanted)
+	w.run(m.origin)
+	m.clock.pack(&w)
+	w.u32(uint32(m.closedPeriod))
+	if m.open {
+		w.u32(uint32(m.period))
+		w.u64(m.charged)
+		w.u64(m.peak)
+		w.u64(m.peakAt)
+		w.u16(m.peakSlot)
+		m.seen.pack(&w)
+		m.terms.pack(&w)
+		for i := range m.sums {
+			s := &m.sums[i]
+			w.u64(s.quantity)
+			w.u64(s.first)
+			w.u64(s.last)
+			w.u16(s.readings)
+		}
+	}
+	meters.Set(m.name, w)
+}
+
+// begin opens a period.
+func (m *meter) begin(period int32, terms tariff) {
+	m.open, m.period, m.terms = true, period, terms
+	m.seen, m.sums = slots{}, make([]sum, len(terms.bands))
+	m.peak, m.peakAt, m.peakSlot, m.charged = 0, 0, 0, 0
+}
+
+// add counts a reading into the open period.
+func (m *meter) add(band int, quantity, index uint64, slot uint16) {
+	if m.total().readings == 0 || quantity > m.peak {
+		m.peak, m.peakAt, m.peakSlot = quantity, index, slot
+	}
+	s := &m.sums[band]
+	if s.readings == 0 {
+		s.first = index
+	}
+	s.quantity, s.last, s.readings = s.quantity+quantity, index, s.readings+1
+	if m.total().quantity > maxQuantity {
+		sdk.Abort(codePeriodFull, "PERIOD_FULL: a period has at most 1000000000 units")
+	}
+}
+
+// total is the sum over all bands.
+func (m *meter) total() (all sum) {
+	for _, s := range m.sums {
+		if s.readings == 0 {
+			continue
+		}
+		if all.readings == 0 || s.first < all.first {
+			all.first = s.first
+		}
+		all.last = max(all.last, s.last)
+		all.quantity += s.quantity
+		all.readings += s.readings
+	}
+	return all
+}
+
+// settle brings what was debited for the open period up to an amount, at the
+// time of a reading or message.
+func (m *meter) settle(amount uint64, sec int64) {
+	p := mustLoadPurse(m.account)
+	p.debit(amount-m.charged, sec, m.name)
+	m.charged = amount
+}
+
+// register makes a meter known, or changes what is registered of it: the
+// signer at once, the tariff from the next period on, account and mode only
+// while no period is open.
+func register(r *sdk.Request) {
+	name, account, wanted := r.Bytes(), r.Bytes(), r.Bytes()
+	prepaid, origin := r.BoolOr(false), r.BytesOr(nil)
+	s := loadSettings()
+	s.mustOwn(r.Caller)
+	checkName(account)
+	checkName(wanted)
+	if len(origin) != 0 && len(origin) != abi.AddressBytes {
+		sdk.Abort(codeBadParameters, "BAD_PARAMETERS: an address has 20 bytes")
+	}
+	if !tariffExists(wanted) {
+		sdk.Abort(codeNoTariff, "NO_TARIFF: the tariff has no version")
+	}
+	m, known := loadMeter(name)
+	moved := !known || m.prepaid != prepaid || string(m.account) != string(account)
+	if moved && m.open {
+		sdk.Abort(codePeriodOpen, "PERIOD_OPEN: account and mode change while no period is open")
+	}
+	if moved {
+		m.move(s, account, prepaid)
+	}
+	m.wanted, m.origin, m.clock = wanted, origin, s.clock
+	m.save()
+}
+
+// move changes whose meter it is. Its supply follows the accounts'.
+func (m *meter) move(s *settings, account []byte, prepaid bool) {
+	wasCut := false
+	if m.prepaid {
+		from := mustLoadPurse(m.account)
+		from.unlink(m.name)
+		wasCut = from.cut
+	}
+	m.account, m.prepaid = account, prepaid
+	isCut := false
+	if prepaid {
+		to := openPurse(s, account)
+		to.link(m.name)
+		isCut = to.cut
+		if isCut && !wasCut {
+			to.supply("metering.disconnect.v1", m.name)
+		}
+	}
+	if wasCut && !isCut {
+		(&purse{account: account}).supply("metering.reconnect.v1", m.name)
+	}
+}
