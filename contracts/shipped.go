@@ -8,6 +8,7 @@ import (
 )
 
 //go:embed parking/parking.wasm parking/manifest.json
+//go:embed saga/saga.wasm saga/manifest.json
 var files embed.FS
 
 // Shipped answers the module and the manifest of a shipped contract.
