@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	abci "github.com/cometbft/cometbft/abci/types"
@@ -179,7 +180,7 @@ func (l *Ledger) finalize(block *Block) (err error) {
 		if out.Outcome, err = protocol.DecodeOutcome(r.Data); err != nil {
 			return fmt.Errorf("sim: outcome %d of height %d: %w", i, block.Height, err)
 		}
-		out.Height, out.Gas, out.Text = block.Height, uint64(r.GasUsed), r.Log
+		out.Height, out.Gas, out.Text = block.Height, uint64(r.GasUsed), strings.TrimPrefix(r.Log, out.Code.Name()+": ")
 		if out.TxID, err = protocol.TxID(l.options.ChainID, block.Txs[i]); err != nil {
 			return fmt.Errorf("sim: transaction %d of height %d: %w", i, block.Height, err)
 		}

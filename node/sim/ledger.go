@@ -29,7 +29,7 @@ type Options struct {
 	BlockBytes int64
 	Log        *slog.Logger // of the application; silent when nil
 
-	engine *vm.Engine // shared between ledgers of a test; nil: one of its own
+	engine *vm.Engine // of another ledger, which closes it; nil: one of its own
 }
 
 func (o *Options) fill() {
@@ -147,9 +147,12 @@ func (l *Ledger) crash(loss loss) error {
 }
 
 // Replay founds another ledger by the same document and applies every block to
-// it. An error says at which height it came to a different result.
+// it. An error says at which height it came to a different result. The other
+// one is closed before this one.
 func (l *Ledger) Replay() (*Ledger, error) {
-	r, err := start(l.options, l.genesis)
+	o := l.options
+	o.engine = l.engine
+	r, err := start(o, l.genesis)
 	if err != nil {
 		return nil, err
 	}

@@ -176,6 +176,34 @@ func (l *Ledger) QueryAt(height uint64, contract, method string, args []byte) ([
 	return l.machine.Query(ctx, view, head, c, method, args)
 }
 
+// State reads everything a contract keeps.
+func (l *Ledger) State(contract string) (map[string][]byte, error) {
+	view, err := l.store.View(l.Height())
+	if err != nil {
+		return nil, fmt.Errorf("sim: %w", err)
+	}
+	c, err := l.machine.ContractNamed(view, contract)
+	if err != nil {
+		return nil, err
+	}
+	const page = 1_000
+	prefix, after := machine.ValueKey(c.Address, nil), []byte(nil)
+	state := map[string][]byte{}
+	for {
+		found, err := view.Scan(prefix, after, page)
+		if err != nil {
+			return nil, fmt.Errorf("sim: %w", err)
+		}
+		for _, kv := range found {
+			state[string(kv.Key[len(prefix):])] = kv.Value
+			after = kv.Key
+		}
+		if len(found) < page {
+			return state, nil
+		}
+	}
+}
+
 // DeadLetter is a delivery that was given up.
 type DeadLetter struct {
 	Index     uint64 // of the entry that was being delivered

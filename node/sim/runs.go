@@ -15,9 +15,9 @@ import (
 	"github.com/cairn-ledger/cairn/node/internal/vm/projection"
 )
 
-// Run is one run of a contract: its initialisation, a delivery or a call.
+// Run is one run of a contract: its initialisation, a delivery, a call or a query.
 type Run struct {
-	Kind    string // "init", "event" or "call"
+	Kind    string // "init", "event", "call" or "query"
 	Handler uint32 // place in the manifest's list
 	Index   uint64 // of the entry delivered; protocol.NoCause for the others
 	Input   []byte // the record the contract read; nil when its fields were refused
@@ -30,7 +30,7 @@ type Run struct {
 	Output    []byte
 }
 
-var kindNames = [...]string{vm.Init: "init", vm.Event: "event", vm.Call: "call"}
+var kindNames = [...]string{vm.Init: "init", vm.Event: "event", vm.Call: "call", vm.Query: "query"}
 
 // Runs lists what a contract did in a block, in order. The ledger keeps
 // results and no log lines or gas, so the contract is run again, beside
@@ -85,22 +85,14 @@ func (l *Ledger) newRerun(name string, block *Block) (*rerun, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &rerun{ledger: l, host: rerunHost{base: old, kept: map[string][]byte{}}}
-	if r.contract, err = l.machine.ContractNamed(view, name); err != nil {
-		return nil, err
-	}
-	code := l.codes[r.contract.CodeHash]
-	if code == nil {
-		return nil, fmt.Errorf("the module of %s is not known", name)
-	}
-	if r.program, err = l.engine.Load(code); err != nil {
+	r, err := l.load(name, view, old)
+	if err != nil {
 		return nil, err
 	}
 	if r.params, err = genesis.DecodeParams(before.Params); err != nil {
 		return nil, err
 	}
-	r.env = vm.Env{Height: block.Height, TimeMs: uint64(block.Time.UnixMilli()), Self: r.contract.Address}
-	r.host.contract, r.host.hopLimit = r.contract.Address, r.params.HopLimit
+	r.env.Height, r.env.TimeMs, r.host.hopLimit = block.Height, uint64(block.Time.UnixMilli()), r.params.HopLimit
 	behind, err := machine.Lag(old, r.contract.Address, before.LogSize)
 	if err != nil {
 		return nil, err
@@ -111,6 +103,55 @@ func (l *Ledger) newRerun(name string, block *Block) (*rerun, error) {
 	}
 	r.from, r.to = max(before.LogSize-behind, r.contract.Since+1), after.LogSize-stillBehind
 	return r, nil
+}
+
+// load prepares to run a contract that view has, on the state base.
+func (l *Ledger) load(name string, view, base machine.State) (*rerun, error) {
+	r := &rerun{ledger: l, host: rerunHost{base: base, kept: map[string][]byte{}}}
+	var err error
+	if r.contract, err = l.machine.ContractNamed(view, name); err != nil {
+		return nil, err
+	}
+	code := l.codes[r.contract.CodeHash]
+	if code == nil {
+		return nil, fmt.Errorf("the module of %s is not known", name)
+	}
+	r.program, err = l.engine.Load(code)
+	r.env.Self, r.host.contract = r.contract.Address, r.contract.Address
+	return r, err
+}
+
+// Ask is Query with all that is known of the run. It need not succeed: the
+// error says that it could not be run.
+func (l *Ledger) Ask(contract, method string, args []byte) (Run, error) {
+	head := l.store.Head()
+	view, err := l.store.View(head.Height)
+	if err != nil {
+		return Run{}, fmt.Errorf("sim: %w", err)
+	}
+	r, err := l.load(contract, view, view)
+	if err != nil {
+		return Run{}, err
+	}
+	if r.params, err = genesis.DecodeParams(head.Params); err != nil {
+		return Run{}, fmt.Errorf("sim: %w", err)
+	}
+	handler, ok := r.contract.Manifest.Query(method)
+	if !ok {
+		return Run{}, protocol.Refuse(protocol.CodeMethodUnknown, "contract %s has no query %q", contract, method)
+	}
+	r.env.Height, r.env.TimeMs = head.Height, uint64(head.TimeMs)
+	header := abi.CallHeader{Height: r.env.Height, TimeMs: r.env.TimeMs}
+	fields := r.contract.Manifest.Queries[handler].Fields
+	input, err := projection.Arguments(fields).Append(abi.AppendCallHeader(nil, &header), args)
+	if err != nil {
+		return Run{}, err
+	}
+	err = r.run(vm.Entrypoint{Kind: vm.Query, Handler: handler}, protocol.NoCause, input)
+	if err != nil {
+		return Run{}, fmt.Errorf("sim: %w", err)
+	}
+	return r.runs[0], nil
 }
 
 // transaction runs a deployment or call of the contract, if it is one that ran.
@@ -150,7 +191,7 @@ func (r *rerun) transaction(block *Block, i int) error {
 	}
 	r.env.Caller = tx.Sender()
 	r.host.hop, r.host.eventTime = 0, int64(r.env.TimeMs)*1e6
-	return r.run(entry, protocol.NoCause, input, outcome.Code)
+	return r.check(outcome.Code, r.run(entry, protocol.NoCause, input))
 }
 
 // ran says whether a transaction of this outcome got as far as the contract.
@@ -220,17 +261,14 @@ func (r *rerun) deliver(e *Entry, handler uint32, want protocol.Code) error {
 	if e.Event.HasTime {
 		r.host.eventTime = e.Event.TimeNs
 	}
-	return r.run(entry, e.Index, input, want)
+	return r.check(want, r.run(entry, e.Index, input))
 }
 
-func (r *rerun) run(entry vm.Entrypoint, index uint64, input []byte, want protocol.Code) error {
+func (r *rerun) run(entry vm.Entrypoint, index uint64, input []byte) error {
 	r.host.written, r.host.emitted = map[string][]byte{}, nil
 	result, err := r.program.Run(ctx, entry, r.env, input, r.params.DeliveryGas, &r.host)
 	if err != nil {
 		return err
-	}
-	if result.Code != want {
-		return fmt.Errorf("run again it came to %v, the ledger has %v", result.Code, want)
 	}
 	run := Run{
 		Kind: kindNames[entry.Kind], Handler: entry.Handler, Index: index, Input: input,
@@ -242,6 +280,14 @@ func (r *rerun) run(entry vm.Entrypoint, index uint64, input []byte, want protoc
 	}
 	r.runs = append(r.runs, run)
 	return nil
+}
+
+// check holds the last run to what the ledger recorded.
+func (r *rerun) check(want protocol.Code, err error) error {
+	if err == nil && r.runs[len(r.runs)-1].Code != want {
+		err = fmt.Errorf("run again it came to %v, the ledger has %v", r.runs[len(r.runs)-1].Code, want)
+	}
+	return err
 }
 
 // rerunHost is the ledger as the contract saw it. It answers what contracts
