@@ -5,8 +5,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"sync"
 
 	"github.com/cairn-ledger/cairn/client/protocol"
@@ -70,21 +68,6 @@ func New(ctx context.Context, c Config) (*Engine, error) {
 		return nil, fmt.Errorf("contract host module: %w", err)
 	}
 	return e, nil
-}
-
-// openCache makes sure that only the owner can write what will be executed.
-func openCache(dir string) (wazero.CompilationCache, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, err
-	}
-	info, err := os.Stat(dir)
-	if err != nil {
-		return nil, err
-	}
-	if mode := info.Mode().Perm(); mode&0o022 != 0 {
-		return nil, fmt.Errorf("%s can be written by others (mode %04o); chmod it to 0700", dir, mode)
-	}
-	return wazero.NewCompilationCacheWithDir(dir)
 }
 
 // Close frees compiled code. No run may be under way.
@@ -162,33 +145,49 @@ func (e *Engine) Load(code []byte) (*Program, error) {
 }
 
 // compile answers compiled code, from the cache where it is there and sound.
+// That a compiler panics is this node's fault, unless the validation, which
+// is the same on every node, refuses the module too.
 func (e *Engine) compile(ctx context.Context, metered []byte) (wazero.CompiledModule, error) {
-	compiled, err := e.runtime.CompileModule(ctx, metered)
-	if err == nil {
-		return compiled, nil
-	}
-	if e.cache == nil {
+	compiled, err := compileWith(ctx, e.runtime, metered)
+	if err != nil && e.cache == nil && !errors.Is(err, errPanic) {
 		return nil, invalid(err)
 	}
-	// A damaged cache file reads like a refusal of the module. Whether the
-	// module is at fault is decided without the cache, so that every node says
-	// the same; if it is not, the cache is emptied and built again.
-	if invalidErr := e.validate(ctx, metered); invalidErr != nil {
-		return nil, invalidErr
-	}
-	files, globErr := filepath.Glob(filepath.Join(e.dir, "wazero-*", "*"))
-	if globErr != nil {
-		return nil, fmt.Errorf("contract cache: %w", globErr)
-	}
-	for _, f := range files {
-		if removeErr := os.Remove(f); removeErr != nil && !errors.Is(removeErr, os.ErrNotExist) {
-			return nil, fmt.Errorf("contract cache: %w", removeErr)
+	if err != nil {
+		// A damaged cache file reads like a refusal of the module. Whether the
+		// module is at fault is decided without the cache, so that every node
+		// says the same; if it is not, the cache is emptied and built again.
+		if invalidErr := e.validate(ctx, metered); invalidErr != nil {
+			return nil, invalidErr
+		}
+		if errors.Is(err, errPanic) {
+			return nil, fmt.Errorf("vm: %w", err)
+		}
+		if err := emptyCache(e.dir); err != nil {
+			return nil, fmt.Errorf("contract cache: %w", err)
+		}
+		if compiled, err = compileWith(ctx, e.runtime, metered); err != nil {
+			return nil, fmt.Errorf("contract cache: %w", err)
 		}
 	}
-	if compiled, err = e.runtime.CompileModule(ctx, metered); err != nil {
-		return nil, fmt.Errorf("contract cache: %w", err)
+	if e.cache != nil {
+		if err := sealCache(e.dir); err != nil {
+			return nil, fmt.Errorf("contract cache: %w", err)
+		}
 	}
 	return compiled, nil
+}
+
+// errPanic is what a panic of the compiler becomes.
+var errPanic = errors.New("the compiler panicked")
+
+// compileWith compiles on a runtime, and outlives a panic.
+func compileWith(ctx context.Context, r wazero.Runtime, metered []byte) (compiled wazero.CompiledModule, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			compiled, err = nil, fmt.Errorf("%w: %v", errPanic, p)
+		}
+	}()
+	return r.CompileModule(ctx, metered)
 }
 
 // validate runs wazero's own validation, which checks operand types, without
@@ -197,7 +196,7 @@ func (e *Engine) validate(ctx context.Context, metered []byte) error {
 	checker := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfigInterpreter().WithCoreFeatures(features).
 		WithMemoryLimitPages(uint32(e.limits.MemoryPages)))
 	defer checker.Close(ctx)
-	if _, err := checker.CompileModule(ctx, metered); err != nil {
+	if _, err := compileWith(ctx, checker, metered); err != nil {
 		return invalid(err)
 	}
 	return nil
