@@ -20,15 +20,29 @@ type DeadLetterAct struct {
 	GuestCode uint32 `json:"guestCode,omitempty"` // the contract's own code where Code is CodeContractAborted
 }
 
-// ContractAct is the payload of an EntryContract: a deployment or a call.
+// ContractAct is the payload of an EntryContract: what a transaction did.
 type ContractAct struct {
-	Kind         TxKind          `json:"kind"` // TxDeploy or TxCall
+	Kind         TxKind          `json:"kind"` // TxDeploy, TxUpgrade, TxCall or TxControl
 	Contract     Address         `json:"contract"`
-	Name         string          `json:"name"`                  // of the contract deployed, or of the method called
-	CodeHash     Hash            `json:"codeHash,omitzero"`     // of a deployment
-	ManifestHash Hash            `json:"manifestHash,omitzero"` // of a deployment
+	Name         string          `json:"name"`                  // of the contract, the method called or the action
+	CodeHash     Hash            `json:"codeHash,omitzero"`     // of a deployment or upgrade
+	ManifestHash Hash            `json:"manifestHash,omitzero"` // of a deployment or upgrade
 	Args         json.RawMessage `json:"args,omitempty"`        // as signed
 	TxID         Hash            `json:"txId"`                  // the transaction that asked
+}
+
+// TimerAct is the payload of an EntryTimer: a timer that fired.
+type TimerAct struct {
+	ID      uint64 `json:"id"`      // among the contract's timers
+	Handler uint32 `json:"handler"` // index in the manifest's timers
+	Data    []byte `json:"data,omitempty"`
+}
+
+// AppendBinary appends the act's canonical bytes.
+func (a *TimerAct) AppendBinary(dst []byte) []byte {
+	dst = binary.BigEndian.AppendUint64(append(dst, byte(EntryTimer)), a.ID)
+	dst = binary.BigEndian.AppendUint32(dst, a.Handler)
+	return appendBytes(dst, a.Data)
 }
 
 // AppendBinary appends the act's canonical bytes.
@@ -53,8 +67,8 @@ func (a *ContractAct) AppendBinary(dst []byte) []byte {
 	return appendBytes(dst, a.Args)
 }
 
-// DecodeAct reads an act: *GapAct, *DeadLetterAct or *ContractAct. What it
-// accepts is the act's one encoding.
+// DecodeAct reads an act: *GapAct, *DeadLetterAct, *ContractAct or *TimerAct.
+// What it accepts is the act's one encoding.
 func DecodeAct(payload []byte) (any, error) {
 	r := reader{buf: payload}
 	switch kind := EntryKind(r.u8("kind")); kind {
@@ -75,10 +89,17 @@ func DecodeAct(payload []byte) (any, error) {
 		copy(act.TxID[:], r.take(32, "transaction id"))
 		act.Name = r.string(MaxMethodName, "name")
 		act.Args = append([]byte(nil), r.bytes(MaxArgsBytes, "arguments")...)
-		if act.Kind != TxDeploy && act.Kind != TxCall {
+		if act.Kind < TxDeploy || act.Kind > TxControl {
 			r.fail("transaction kind %d makes no contract act", act.Kind)
 		}
 		return act, r.malformed("contract act")
+	case EntryTimer:
+		act := &TimerAct{ID: r.u64("id")}
+		if b := r.take(4, "handler"); b != nil {
+			act.Handler = binary.BigEndian.Uint32(b)
+		}
+		act.Data = append([]byte(nil), r.bytes(MaxTimerData, "data")...)
+		return act, r.malformed("timer")
 	default:
 		return nil, Refuse(CodeMalformed, "act: kind %d is not known", kind)
 	}

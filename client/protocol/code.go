@@ -46,6 +46,12 @@ const (
 	CodeHopLimit          Code = 211
 	CodeArgument          Code = 212
 	CodeContractLimit     Code = 213
+	CodeContractPaused    Code = 214
+	CodeReentry           Code = 215
+	CodeTimerLimit        Code = 216
+	CodeTokensUnavailable Code = 217
+	CodeVersion           Code = 218
+	CodeNotDead           Code = 219
 	CodeNotFound          Code = 300
 	CodeBusy              Code = 301
 	CodeUnavailable       Code = 302
@@ -97,6 +103,12 @@ var codeTable = map[Code]codeInfo{
 	CodeHopLimit:          {"HOP_LIMIT", false, "the event was emitted at the end of too long a chain of contract deliveries"},
 	CodeArgument:          {"ARGUMENT", false, "an argument is missing, unknown, of another type or out of range"},
 	CodeContractLimit:     {"CONTRACT_LIMIT", false, "the ledger holds as many contracts as it can"},
+	CodeContractPaused:    {"CONTRACT_PAUSED", true, "the contract's author paused it; it takes calls again once it is resumed"},
+	CodeReentry:           {"REENTRY", false, "the contract called one that waits for this very call to end; its writes were undone"},
+	CodeTimerLimit:        {"TIMER_LIMIT", false, "the contract has as many timers pending as it can; its writes were undone"},
+	CodeTokensUnavailable: {"TOKENS_UNAVAILABLE", false, "this ledger has no tokens; the contract's writes were undone"},
+	CodeVersion:           {"VERSION", false, "an upgrade keeps the contract's name and changes its version"},
+	CodeNotDead:           {"NOT_DEAD", false, "the contract neither gave up this entry nor is retrying it"},
 	CodeNotFound:          {"NOT_FOUND", false, "this node knows nothing under that name"},
 	CodeBusy:              {"BUSY", true, "the node is at capacity; wait as long as Retry-After says and send it again"},
 	CodeUnavailable:       {"UNAVAILABLE", true, "the node cannot serve this now; try another node or wait"},

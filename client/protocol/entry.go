@@ -26,13 +26,19 @@ const (
 	// EntryDeadLetter records that a delivery was given up; Cause is the
 	// entry that was being delivered and Origin the contract.
 	EntryDeadLetter EntryKind = 5
-	// EntryContract records a deployment or a call of a contract.
+	// EntryContract records what a transaction did to a contract: a
+	// deployment, an upgrade, a call or a control; Cause of a redelivery is the
+	// entry that was delivered again.
 	EntryContract EntryKind = 6
+	// EntryTimer records that a timer of a contract's fired; Cause is the
+	// entry whose delivery set it.
+	EntryTimer EntryKind = 7
 )
 
 var entryKindNames = map[EntryKind]string{
 	EntryEvent: "event", EntryDuplicate: "duplicate", EntryGap: "gap",
 	EntryEmitted: "emitted", EntryDeadLetter: "dead-letter", EntryContract: "contract",
+	EntryTimer: "timer",
 }
 
 // String is the kind's published name.

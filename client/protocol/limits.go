@@ -37,6 +37,8 @@ const (
 	MaxArgsBytes = 16 << 10
 	// MaxMethodName bounds the name of a contract's call or query.
 	MaxMethodName = 64
+	// MaxTimerData bounds what a contract gives a timer to bring back.
+	MaxTimerData = 1 << 10
 	// MaxContractName bounds a contract's name.
 	MaxContractName = 64
 

@@ -11,10 +11,27 @@ type TxKind uint8
 
 // Kinds of transactions. The numbers are part of the protocol.
 const (
-	TxBatch  TxKind = 1 // append events to a stream
-	TxDeploy TxKind = 2 // store a contract's code and create the contract
-	TxCall   TxKind = 3 // call a contract's method
+	TxBatch   TxKind = 1 // append events to a stream
+	TxDeploy  TxKind = 2 // store a contract's code and create the contract
+	TxCall    TxKind = 3 // call a contract's method
+	TxUpgrade TxKind = 4 // give a contract other code
+	TxControl TxKind = 5 // pause or resume a contract, redeliver or skip an entry
 )
+
+var txKindNames = map[TxKind]string{
+	TxBatch: "batch", TxDeploy: "deploy", TxCall: "call", TxUpgrade: "upgrade", TxControl: "control",
+}
+
+// String is the kind's published name.
+func (k TxKind) String() string {
+	if name, ok := txKindNames[k]; ok {
+		return name
+	}
+	return fmt.Sprintf("kind-%d", uint8(k))
+}
+
+// MarshalText renders the published name.
+func (k TxKind) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
 
 // txVersion is the first byte of a transaction.
 const txVersion = 1
@@ -23,7 +40,8 @@ const txVersion = 1
 // signer, expiry, nonce.
 const txHeadBytes = 1 + 1 + 8 + 33 + 8 + 8
 
-// Body is the part of a transaction that differs by kind: *Batch, *Deploy or *Call.
+// Body is the part of a transaction that differs by kind: *Batch, *Deploy, *Call,
+// *Upgrade or *Control.
 type Body interface {
 	Kind() TxKind
 	appendBody(dst []byte) ([]byte, error)
@@ -113,6 +131,10 @@ func DecodeTx(chainID string, raw []byte) (*Tx, error) {
 		tx.Body, err = decodeDeploy(&r)
 	case TxCall:
 		tx.Body, err = decodeCall(&r)
+	case TxUpgrade:
+		tx.Body, err = decodeUpgrade(&r)
+	case TxControl:
+		tx.Body, err = decodeControl(&r)
 	default:
 		return nil, Refuse(CodeUnknownKind, "transaction: kind %d is not known", kind)
 	}

@@ -6,14 +6,16 @@
 // # Shape of a delivery
 //
 // A contract is a WebAssembly module and a manifest. The module exports its
-// memory and up to four entry points:
+// memory and up to six entry points:
 //
 //	cairn_init(size u32) i32                  once, when the contract is deployed
+//	cairn_migrate(size u32) i32               once, when other code of it is replaced by this
 //	cairn_event(handler u32, size u32) i32    one event the contract subscribed to
 //	cairn_call(handler u32, size u32) i32     a transaction's method call
+//	cairn_timer(handler u32, size u32) i32    a timer the contract set
 //	cairn_query(handler u32, size u32) i32    a read-only question, off consensus
 //
-// handler is the index of the subscription, call or query in the manifest's
+// handler is the index of the subscription, call, timer or query in the manifest's
 // list; size is the length of the input record in bytes, which the guest
 // copies into its memory with the host function input. The result 0 means
 // done; a result above 0 is the contract's own error code, and undoes the
@@ -28,13 +30,13 @@
 // The host reads JSON, guests do not. Every input is a flat little-endian
 // record without padding: a header, then the manifest's fields in order.
 //
-//	event header                         call header (init, call, query)
+//	event header                         call header (init, migrate, call, query)
 //	 0  height      u64                   0  height   u64
 //	 8  timeMs      u64, block time       8  timeMs   u64, block time
 //	16  index       u64, log entry       16  caller   20 bytes
 //	24  eventTimeNs i64, Unix            36  fields
-//	32  hasTime     u8, 0 or 1
-//	33  origin      20 bytes
+//	32  hasTime     u8, 0 or 1           timer: height, timeMs, index, id: each
+//	33  origin      20 bytes             u64; data: u32 length, then bytes
 //	53  id, source, type, subject: each u32 length, then bytes
 //	    fields
 //

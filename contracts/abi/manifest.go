@@ -16,6 +16,8 @@ const (
 	MaxPath          = 256  // bytes of a dotted path
 	MaxPathSegments  = 8
 	MaxScale         = 18 // decimal places: 10^18 fits an int64
+	MaxRetries       = 10
+	MaxStateEntries  = 64
 )
 
 // Manifest says what a contract subscribes to, what can be asked of it, and
@@ -24,18 +26,34 @@ type Manifest struct {
 	Name        string // unique on a ledger: a-z, 0-9 and -, starting with a letter
 	Version     string // of the contract, for people
 	Description string // optional, for people
+	Author      string // optional, for people
+	Source      string // optional: SHA-256 of the source the module was built from, in hex
 	Events      []Subscription
 	Init        []Field // arguments of the deployment
+	Migrate     []Field // arguments of the upgrade to this version
 	Calls       []Method
+	Timers      []Timer
 	Queries     []Method
+	State       []StateEntry // optional: what is where in the contract's state
 }
 
 // Subscription delivers every event of one type; its index in
 // Manifest.Events is the handler passed to cairn_event.
 type Subscription struct {
-	Type   string
-	Fields []Field
+	Type    string
+	Fields  []Field
+	Retries uint8 // how often a delivery that the contract aborts is tried again, in later blocks
 }
+
+// Timer is a handler of timers; its index in Manifest.Timers is the handler
+// passed to schedule and cairn_timer.
+type Timer struct{ Name string }
+
+// StateEntry describes a part of the contract's state, for people and tools.
+type StateEntry struct{ Name, Kind, Description string }
+
+// StateKinds are the kinds of a StateEntry.
+var StateKinds = []string{"value", "counter", "map", "index", "window"}
 
 // Method is a call or a query; its index in its list is the handler.
 type Method struct {

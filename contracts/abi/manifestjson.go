@@ -32,10 +32,14 @@ func (e *ManifestError) Error() string {
 // refused by a *ManifestError. It never panics on input.
 //
 //	{"name": "parking", "version": "1.0.0", "abi": 1, "description": "...",
-//	 "events":  [{"type": "...", "fields": [{"name": "...", "kind": "uint"}]}],
+//	 "author":  "...", "source": "SHA-256 in hex",
+//	 "events":  [{"type": "...", "fields": [{"name": "...", "kind": "uint"}], "retries": 0}],
 //	 "init":    {"fields": []},
+//	 "migrate": {"fields": []},
 //	 "calls":   [{"name": "...", "fields": []}],
-//	 "queries": [{"name": "...", "fields": []}]}
+//	 "timers":  [{"name": "..."}],
+//	 "queries": [{"name": "...", "fields": []}],
+//	 "state":   [{"name": "...", "kind": "map", "description": "..."}]}
 //
 // A field's kind is uint, int, decimal (with "scale", 0 to 18), bool, string,
 // bytes or time; "path" (dotted, the name by default) and "optional" (false by
@@ -246,7 +250,8 @@ func (p *manifestParser) number(n *node, at string, hi uint64) uint64 {
 
 func (p *manifestParser) manifest(n *node) *Manifest {
 	m := &Manifest{}
-	if !p.object(n, "", "!name", "!version", "!abi", "description", "events", "init", "calls", "queries") {
+	if !p.object(n, "", "!name", "!version", "!abi", "description", "author", "source",
+		"events", "init", "migrate", "calls", "timers", "queries", "state") {
 		return m
 	}
 	m.Name = p.contractName(n.members["name"], "name")
@@ -255,25 +260,76 @@ func (p *manifestParser) manifest(n *node) *Manifest {
 		p.fail("abi", "is %d, this ledger runs %d", v, Version)
 	}
 	m.Description = p.text(n.members["description"], "description", 0, MaxDescription)
-	m.Events = p.subscriptions(n.members["events"])
-	if init := n.members["init"]; init != nil && p.object(init, "init", "fields") {
-		m.Init = p.fields(init.members["fields"], "init.fields")
+	m.Author = p.text(n.members["author"], "author", 0, MaxDescription)
+	m.Source = p.text(n.members["source"], "source", 64, 64)
+	if strings.Trim(m.Source, "0123456789abcdef") != "" {
+		p.fail("source", "must be a SHA-256 in lower-case hex")
 	}
+	m.Events = p.subscriptions(n.members["events"])
+	m.Init = p.arguments(n.members["init"], "init")
+	m.Migrate = p.arguments(n.members["migrate"], "migrate")
 	m.Calls = p.methods(n.members["calls"], "calls")
+	m.Timers = p.timers(n.members["timers"])
 	m.Queries = p.methods(n.members["queries"], "queries")
+	m.State = p.state(n.members["state"])
 	return m
+}
+
+func (p *manifestParser) arguments(n *node, at string) []Field {
+	if n == nil || !p.object(n, at, "fields") {
+		return nil
+	}
+	return p.fields(n.members["fields"], at+".fields")
+}
+
+func (p *manifestParser) timers(n *node) []Timer {
+	var timers []Timer
+	for i, item := range p.list(n, "timers", MaxMethods) {
+		at := fmt.Sprintf("timers[%d]", i)
+		if !p.object(item, at, "!name") {
+			return nil
+		}
+		t := Timer{Name: p.word(item.members["name"], at+".name")}
+		if slices.Contains(timers, t) {
+			p.fail(at+".name", "%q is there twice", t.Name)
+		}
+		timers = append(timers, t)
+	}
+	return timers
+}
+
+func (p *manifestParser) state(n *node) []StateEntry {
+	var entries []StateEntry
+	for i, item := range p.list(n, "state", MaxStateEntries) {
+		at := fmt.Sprintf("state[%d]", i)
+		if !p.object(item, at, "!name", "!kind", "description") {
+			return nil
+		}
+		e := StateEntry{
+			Name: p.text(item.members["name"], at+".name", 1, MaxName), Kind: p.text(item.members["kind"], at+".kind", 1, MaxName),
+			Description: p.text(item.members["description"], at+".description", 0, MaxDescription),
+		}
+		if !slices.Contains(StateKinds, e.Kind) {
+			p.fail(at+".kind", "%q is not one of %s", e.Kind, strings.Join(StateKinds, ", "))
+		}
+		entries = append(entries, e)
+	}
+	return entries
 }
 
 func (p *manifestParser) subscriptions(n *node) []Subscription {
 	var subs []Subscription
 	for i, item := range p.list(n, "events", MaxEvents) {
 		at := fmt.Sprintf("events[%d]", i)
-		if !p.object(item, at, "!type", "fields") {
+		if !p.object(item, at, "!type", "fields", "retries") {
 			return nil
 		}
 		s := Subscription{
 			Type:   p.text(item.members["type"], at+".type", 1, MaxEventType),
 			Fields: p.fields(item.members["fields"], at+".fields"),
+		}
+		if retries := item.members["retries"]; retries != nil {
+			s.Retries = uint8(p.number(retries, at+".retries", MaxRetries))
 		}
 		if slices.ContainsFunc(subs, func(o Subscription) bool { return o.Type == s.Type }) {
 			p.fail(at+".type", "%q is subscribed to twice", s.Type)

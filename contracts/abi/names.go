@@ -46,6 +46,37 @@ const (
 	// r||s low-S signature over the 32-byte hash is that of the 33-byte
 	// compressed public key, else 0.
 	HostVerify = "secp256k1_verify"
+	// HostCall is call(addr, mptr, mlen, aptr, alen, gas i64, dst, cap) i64
+	// [write]: calls a method of another contract with JSON arguments, with at
+	// most that much of the caller's gas (0: all that is left). It is part of the delivery: what the
+	// callee did is kept with it or undone with it, and undone at once where
+	// the callee fails. The result's upper 32 bits are the ledger's code: 0, and
+	// the lower ones are the answer's size, of which the first min(size, cap)
+	// bytes are copied; CONTRACT_ABORTED, and they are the callee's own code;
+	// or another code.
+	HostCall = "call"
+	// HostSchedule is schedule(handler, unit, at i64, dptr, dlen) i64 [write]:
+	// sets a timer of the manifest and answers its id, above 0. It fires once,
+	// at the first block of a later height whose height (UnitHeight) or time in
+	// Unix milliseconds (UnitTime) is at least at, and brings the data back.
+	HostSchedule = "schedule"
+	// HostCancel is cancel(id i64) i32 [write]: 1 when that timer was pending,
+	// and no longer is, else 0.
+	HostCancel = "cancel"
+	// Functions of tokens. Assets are named by ptr and length, accounts by a
+	// pointer to an address, amounts are i64 minor units. A ledger without
+	// tokens ends the delivery with TOKENS_UNAVAILABLE.
+	//
+	//	balance(asset, alen, account) i64
+	//	transfer(asset, alen, to, amount) i32 [write]         of the contract's own
+	//	hold(asset, alen, from, amount, until i64) i64 [write] of an allowance; answers the hold
+	//	release(hold i64, to, amount) i32 [write]             pays from a hold; the rest goes back
+	//	debit(asset, alen, from, amount) i32 [write]          under an allowance
+	HostBalance  = "balance"
+	HostTransfer = "transfer"
+	HostHold     = "hold"
+	HostRelease  = "release"
+	HostDebit    = "debit"
 	// HostLog is log(ptr, len): a line for the node's operator, outside
 	// consensus, cut to MaxLogBytes and dropped after MaxLogLines.
 	HostLog = "log"
@@ -63,6 +94,14 @@ const (
 	ExportEvent      = "cairn_event"
 	ExportCall       = "cairn_call"
 	ExportQuery      = "cairn_query"
+	ExportTimer      = "cairn_timer"
+	ExportMigrate    = "cairn_migrate"
+)
+
+// Units of a timer's due point.
+const (
+	UnitHeight = 0
+	UnitTime   = 1
 )
 
 // NotFound is what state_get answers for an absent key.
@@ -99,6 +138,14 @@ const (
 	MaxEmitData = 16 << 10
 	// MaxHashInput bounds what one sha256 call digests, in bytes.
 	MaxHashInput = 1 << 20
+	// MaxCallDepth bounds how many contracts a delivery runs nested, its own included.
+	MaxCallDepth = 8
+	// MaxCallArgs bounds the arguments of a call to another contract, in bytes.
+	MaxCallArgs = 16 << 10
+	// MaxTimers bounds the timers a contract has pending, MaxTimerData what one
+	// brings back, in bytes.
+	MaxTimers    = 10_000
+	MaxTimerData = 1 << 10
 	// MaxLogBytes bounds one log line, MaxLogLines the lines of a delivery.
 	MaxLogBytes = 256
 	MaxLogLines = 16

@@ -4,6 +4,7 @@ package abi
 const (
 	EventHeaderBytes = 53
 	CallHeaderBytes  = 36
+	TimerHeaderBytes = 32
 )
 
 // EventHeader begins the input of cairn_event. The byte slices point into the
@@ -26,6 +27,15 @@ type CallHeader struct {
 	Height uint64
 	TimeMs uint64
 	Caller [AddressBytes]byte // zero for queries
+}
+
+// TimerHeader is the input of cairn_timer.
+type TimerHeader struct {
+	Height uint64 // of the block in which it fires
+	TimeMs uint64 // of that block
+	Index  uint64 // of its entry in the log
+	ID     uint64 // what schedule answered
+	Data   []byte // what schedule was given
 }
 
 // Reader walks a record in order, without allocating. A read past the end
@@ -130,6 +140,26 @@ func (r *Reader) CallHeader() CallHeader {
 	h.TimeMs = r.Uint()
 	h.Caller = r.address()
 	return h
+}
+
+// TimerHeader reads a timer record.
+func (r *Reader) TimerHeader() TimerHeader {
+	var h TimerHeader
+	h.Height = r.Uint()
+	h.TimeMs = r.Uint()
+	h.Index = r.Uint()
+	h.ID = r.Uint()
+	h.Data = r.Bytes()
+	return h
+}
+
+// AppendTimerHeader writes what Reader.TimerHeader reads.
+func AppendTimerHeader(dst []byte, h *TimerHeader) []byte {
+	dst = AppendU64(dst, h.Height)
+	dst = AppendU64(dst, h.TimeMs)
+	dst = AppendU64(dst, h.Index)
+	dst = AppendU64(dst, h.ID)
+	return AppendRun(dst, h.Data)
 }
 
 // AppendEventHeader writes what Reader.EventHeader reads.

@@ -46,6 +46,15 @@ func importSHA256(src unsafe.Pointer, n uint32, dst unsafe.Pointer)
 //go:wasmimport cairn secp256k1_verify
 func importVerify(hash, signature, key unsafe.Pointer) int32
 
+//go:wasmimport cairn call
+func importCall(contract, method unsafe.Pointer, methodLen uint32, args unsafe.Pointer, argsLen uint32, gas uint64, dst unsafe.Pointer, capacity uint32) uint64
+
+//go:wasmimport cairn schedule
+func importSchedule(handler, unit uint32, at uint64, data unsafe.Pointer, dataLen uint32) uint64
+
+//go:wasmimport cairn cancel
+func importCancel(id uint64) uint32
+
 //go:wasmimport cairn log
 func importLog(src unsafe.Pointer, n uint32)
 
@@ -69,6 +78,18 @@ func exportEvent(handler, size uint32) int32 {
 //go:wasmexport cairn_call
 func exportCall(handler, size uint32) int32 {
 	runCall(handler, size)
+	return abi.Done
+}
+
+//go:wasmexport cairn_timer
+func exportTimer(handler, size uint32) int32 {
+	runTimer(handler, size)
+	return abi.Done
+}
+
+//go:wasmexport cairn_migrate
+func exportMigrate(size uint32) int32 {
+	runMigrate(size)
 	return abi.Done
 }
 
@@ -126,11 +147,21 @@ func hostVerify(hash *[abi.HashBytes]byte, signature *[abi.SignatureBytes]byte, 
 	return importVerify(unsafe.Pointer(hash), unsafe.Pointer(signature), unsafe.Pointer(key)) == 1
 }
 
+func hostCall(contract *[abi.AddressBytes]byte, method string, args []byte, gas uint64, dst []byte) uint64 {
+	return importCall(unsafe.Pointer(contract), of(method), uint32(len(method)), at(args), uint32(len(args)), gas, at(dst), uint32(len(dst)))
+}
+
+func hostSchedule(handler, unit uint32, due uint64, data []byte) uint64 {
+	return importSchedule(handler, unit, due, at(data), uint32(len(data)))
+}
+
+func hostCancel(id uint64) bool { return importCancel(id) == 1 }
+
 func hostLog(line string) { importLog(of(line), uint32(len(line))) }
 
 func hostAbort(code uint32, message string) { importAbort(code, of(message), uint32(len(message))) }
 
 // The guest needs no names: handlers are numbered.
-var names struct{ events, calls, queries struct{} }
+var names struct{ events, calls, timers, queries struct{} }
 
 func remember(*struct{}, string) {}

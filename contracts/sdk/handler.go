@@ -12,19 +12,27 @@ const (
 	CodeHandler = CodeReserved + 2
 	// CodeState: a stored value has another form than the reader of it expects.
 	CodeState = CodeReserved + 3
+	// CodeAnswer: a called contract answered with more than fits.
+	CodeAnswer = CodeReserved + 4
 )
 
 // handlers are filled by the contract's init functions and read-only after.
 var handlers struct {
 	init    func(*Request)
+	migrate func(*Request)
 	events  []func(*Event)
 	calls   []func(*Request)
+	timers  []func(*Timer)
 	queries []func(*Request)
 }
 
 // OnInit sets what runs once, when the contract is deployed. Its fields are
 // the manifest's init fields.
 func OnInit(handler func(*Request)) { handlers.init = handler }
+
+// OnMigrate sets what runs once, when this code replaces other code of the
+// contract. Its fields are the manifest's migrate fields.
+func OnMigrate(handler func(*Request)) { handlers.migrate = handler }
 
 // OnEvent adds the handler of an event type. The order of the calls is that of
 // the manifest's events; CheckManifest tests it.
@@ -80,14 +88,33 @@ func Abort(code uint32, message string) {
 	panic(message) // not reached: the host ended the delivery
 }
 
-// runInit, runEvent, runCall and runQuery are the entry points behind the
-// exports, shared by the guest and the native host.
+// The functions below are the entry points behind the exports, shared by the
+// guest and the native host.
 
 func runInit(size uint32) {
 	if handlers.init == nil {
 		return
 	}
 	runRequest(handlers.init, size)
+}
+
+func runMigrate(size uint32) {
+	if handlers.migrate == nil {
+		return
+	}
+	runRequest(handlers.migrate, size)
+}
+
+func runTimer(handler, size uint32) {
+	if handler >= uint32(len(handlers.timers)) {
+		Abort(CodeHandler, "no handler for this timer")
+	}
+	r := abi.NewReader(hostInput(size))
+	t := Timer{r.TimerHeader()}
+	if !r.Done() {
+		Abort(CodeRecord, "the timer's record is malformed")
+	}
+	handlers.timers[handler](&t)
 }
 
 func runEvent(handler, size uint32) {

@@ -31,15 +31,31 @@ type Host struct {
 
 	State   map[string][]byte
 	Emitted []Emission // by the deliveries that succeeded, in order
+	Timers  []Pending  // set and neither fired nor canceled, by id
 	Logged  []string   // by every delivery
 
 	// Transcript, when set, gets every delivery with its outcome as text, in a
 	// form that the built contract can be held against.
 	Transcript io.Writer
 
+	// Contracts answers the contract's calls of other contracts; without it,
+	// there are none.
+	Contracts func(contract [abi.AddressBytes]byte, method string, args []byte) CallResult
+
 	// Verify answers the SDK's Verify, which has no native form of its own:
 	// this package imports no cryptography. A handler that asks without it panics.
 	Verify func(hash [abi.HashBytes]byte, signature [abi.SignatureBytes]byte, key [abi.PublicKeyBytes]byte) bool
+
+	lastTimer uint64 // id that was given out
+}
+
+// Pending is a timer that waits.
+type Pending struct {
+	ID      uint64
+	Handler int
+	ByTime  bool   // Due is Unix milliseconds, not a height
+	Due     uint64 //
+	Data    []byte
 }
 
 // Emission is an event that a contract emitted.
@@ -78,6 +94,8 @@ func NewHost() *Host { return &Host{Height: 1, State: map[string][]byte{}} }
 type delivery struct {
 	host     *Host
 	undo     []undo // of the state, in the order of the changes
+	timers   []Pending
+	lastID   uint64
 	input    []byte
 	output   []byte
 	emitted  []Emission
@@ -127,6 +145,29 @@ func (h *Host) Event(handler int, header abi.EventHeader, args *Args) error {
 	return err
 }
 
+// Migrate delivers the arguments of an upgrade to this code.
+func (h *Host) Migrate(args *Args) error {
+	_, err := h.Deliver(EntryMigrate, 0, h.request(args))
+	return err
+}
+
+// Fire takes the first timer that is due at the host's height and time, and
+// delivers it. It answers false where none is. What a timer's handler fails at
+// is lost to it, as on the ledger, where it becomes a dead letter.
+func (h *Host) Fire() (bool, error) {
+	at := slices.IndexFunc(h.Timers, func(p Pending) bool {
+		return p.ByTime && p.Due <= h.TimeMs || !p.ByTime && p.Due <= h.Height
+	})
+	if at < 0 {
+		return false, nil
+	}
+	p := h.Timers[at]
+	h.Timers = slices.Delete(slices.Clone(h.Timers), at, at+1)
+	header := abi.TimerHeader{Height: h.Height, TimeMs: h.TimeMs, ID: p.ID, Data: p.Data}
+	_, err := h.Deliver(EntryTimer, p.Handler, abi.AppendTimerHeader(nil, &header))
+	return true, err
+}
+
 // Call delivers a method call and answers what the contract replied.
 func (h *Host) Call(handler int, args *Args) ([]byte, error) {
 	return h.Deliver(EntryCall, handler, h.request(args))
@@ -151,6 +192,8 @@ const (
 	EntryEvent
 	EntryCall
 	EntryQuery
+	EntryTimer
+	EntryMigrate
 )
 
 // Deliver runs an entry point on a whole input record, as the machine would
@@ -168,6 +211,10 @@ func (h *Host) Deliver(entry Entry, handler int, record []byte) (output []byte, 
 			runCall(uint32(handler), size)
 		case EntryQuery:
 			runQuery(uint32(handler), size)
+		case EntryTimer:
+			runTimer(uint32(handler), size)
+		case EntryMigrate:
+			runMigrate(size)
 		}
 	})
 	if h.Transcript != nil {
@@ -182,7 +229,7 @@ func (h *Host) run(input []byte, readOnly bool, enter func(size uint32)) (output
 	if h.State == nil {
 		h.State = map[string][]byte{}
 	}
-	d := &delivery{host: h, input: input, readOnly: readOnly}
+	d := &delivery{host: h, input: input, readOnly: readOnly, timers: slices.Clone(h.Timers), lastID: h.lastTimer}
 	current = d
 	defer func() {
 		current = nil
@@ -196,7 +243,7 @@ func (h *Host) run(input []byte, readOnly bool, enter func(size uint32)) (output
 		}
 	}()
 	enter(uint32(len(input)))
-	h.Emitted = append(h.Emitted, d.emitted...)
+	h.Emitted, h.Timers, h.lastTimer = append(h.Emitted, d.emitted...), d.timers, d.lastID
 	return d.output, nil
 }
 
@@ -295,6 +342,39 @@ func hostVerify(hash *[abi.HashBytes]byte, signature *[abi.SignatureBytes]byte, 
 		panic("sdk: a native test of Verify sets Host.Verify")
 	}
 	return current.host.Verify(*hash, *signature, *key)
+}
+
+func hostCall(contract *[abi.AddressBytes]byte, method string, args []byte, _ uint64, dst []byte) uint64 {
+	writable("call")
+	limit("a method", len(method), 1, abi.MaxName)
+	limit("a call's arguments", len(args), 0, abi.MaxCallArgs)
+	if current.host.Contracts == nil {
+		return 202 << 32 // CONTRACT_UNKNOWN
+	}
+	r := current.host.Contracts(*contract, method, bytes.Clone(args))
+	if r.Code != 0 {
+		return uint64(r.Code)<<32 | uint64(r.Guest)
+	}
+	copy(dst, r.Answer)
+	return uint64(len(r.Answer))
+}
+
+func hostSchedule(handler, unit uint32, due uint64, data []byte) uint64 {
+	writable("schedule")
+	limit("a timer's data", len(data), 0, abi.MaxTimerData)
+	if len(current.timers) == abi.MaxTimers {
+		misuse("%d timers are pending", abi.MaxTimers)
+	}
+	current.lastID++
+	current.timers = append(current.timers, Pending{current.lastID, int(handler), unit == abi.UnitTime, due, bytes.Clone(data)})
+	return current.lastID
+}
+
+func hostCancel(id uint64) bool {
+	writable("cancel")
+	before := len(current.timers)
+	current.timers = slices.DeleteFunc(current.timers, func(p Pending) bool { return p.ID == id })
+	return len(current.timers) < before
 }
 
 func hostLog(line string) {

@@ -10,19 +10,22 @@ import (
 )
 
 // names are the registered handlers' names, in order, for CheckManifest.
-var names struct{ events, calls, queries []string }
+var names struct{ events, calls, timers, queries []string }
 
 func remember(list *[]string, name string) { *list = append(*list, name) }
 
 // CheckManifest compares the registered handlers with a manifest's lists: a
 // handler's number is its place in them.
 func CheckManifest(m *abi.Manifest) error {
-	var events, calls, queries []string
+	var events, calls, timers, queries []string
 	for i := range m.Events {
 		events = append(events, m.Events[i].Type)
 	}
 	for i := range m.Calls {
 		calls = append(calls, m.Calls[i].Name)
+	}
+	for i := range m.Timers {
+		timers = append(timers, m.Timers[i].Name)
 	}
 	for i := range m.Queries {
 		queries = append(queries, m.Queries[i].Name)
@@ -30,7 +33,7 @@ func CheckManifest(m *abi.Manifest) error {
 	for _, list := range []struct {
 		what             string
 		manifest, source []string
-	}{{"events", events, names.events}, {"calls", calls, names.calls}, {"queries", queries, names.queries}} {
+	}{{"events", events, names.events}, {"calls", calls, names.calls}, {"timers", timers, names.timers}, {"queries", queries, names.queries}} {
 		if !slices.Equal(list.manifest, list.source) {
 			return fmt.Errorf("%s: the manifest has %q, the source registers %q", list.what, list.manifest, list.source)
 		}

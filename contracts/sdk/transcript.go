@@ -36,4 +36,4 @@ func transcribe(w io.Writer, entry Entry, handler int, record []byte, emitted []
 	}
 }
 
-var entryNames = [...]string{EntryInit: "init", EntryEvent: "event", EntryCall: "call", EntryQuery: "query"}
+var entryNames = [...]string{EntryInit: "init", EntryEvent: "event", EntryCall: "call", EntryQuery: "query", EntryTimer: "timer", EntryMigrate: "migrate"}

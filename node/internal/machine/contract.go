@@ -1,7 +1,6 @@
 package machine
 
 import (
-	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
 
@@ -18,9 +17,11 @@ type Contract struct {
 	CodeHash     protocol.Hash
 	ManifestHash protocol.Hash
 	Since        uint64 // log index of the deployment; deliveries begin after it
+	Paused       bool   // by its author: no deliveries, timers or calls
 	Manifest     *abi.Manifest
 
-	rules *contractRules
+	rules   *contractRules
+	program *vm.Program // once it was asked for
 }
 
 // contractRules is what the machine keeps of a manifest: a pure function of
@@ -30,6 +31,7 @@ type contractRules struct {
 	handlers map[protocol.TypeHash]uint32 // subscribed event type -> handler
 	events   []*projection.Plan           // by handler
 	init     *projection.Plan
+	migrate  *projection.Plan
 	calls    []*projection.Plan // by handler
 	queries  []*projection.Plan // by handler
 }
@@ -37,7 +39,7 @@ type contractRules struct {
 func newRules(manifest *abi.Manifest) *contractRules {
 	r := &contractRules{
 		manifest: manifest, handlers: make(map[protocol.TypeHash]uint32, len(manifest.Events)),
-		init: projection.Arguments(manifest.Init),
+		init: projection.Arguments(manifest.Init), migrate: projection.Arguments(manifest.Migrate),
 	}
 	for i := range manifest.Events {
 		r.handlers[protocol.NewTypeHash(manifest.Events[i].Type)] = uint32(i)
@@ -52,14 +54,15 @@ func newRules(manifest *abi.Manifest) *contractRules {
 	return r
 }
 
-const contractRecordBytes = 20 + 32 + 32 + 8
+const contractRecordBytes = 20 + 32 + 32 + 8 + 1
 
 func (c *Contract) record() []byte {
 	out := make([]byte, 0, contractRecordBytes)
 	out = append(out, c.Author[:]...)
 	out = append(out, c.CodeHash[:]...)
 	out = append(out, c.ManifestHash[:]...)
-	return binary.BigEndian.AppendUint64(out, c.Since)
+	out = binary.BigEndian.AppendUint64(out, c.Since)
+	return abi.AppendFlag(out, c.Paused)
 }
 
 // maxContracts bounds how many contracts a ledger holds: every block looks at
@@ -121,6 +124,7 @@ func (m *Machine) contract(state State, address protocol.Address, record []byte)
 	c := &Contract{
 		Address: address, Author: protocol.Address(record), CodeHash: protocol.Hash(record[20:]),
 		ManifestHash: protocol.Hash(record[52:]), Since: binary.BigEndian.Uint64(record[84:]),
+		Paused: record[92] != 0,
 	}
 	var err error
 	if c.rules, err = m.rules(state, c); err != nil {
@@ -136,7 +140,7 @@ func (m *Machine) rules(state State, c *Contract) (*contractRules, error) {
 	if r := m.manifests[c.ManifestHash]; r != nil {
 		return r, nil
 	}
-	raw, ok, err := state.Get(key(prefixManifest, c.Address[:]))
+	raw, ok, err := state.Get(key(prefixManifest, c.ManifestHash[:]))
 	if err != nil {
 		return nil, err
 	}
@@ -157,10 +161,13 @@ func (m *Machine) rules(state State, c *Contract) (*contractRules, error) {
 
 // program answers a contract's compiled module.
 func (m *Machine) program(state State, c *Contract) (*vm.Program, error) {
+	if c.program != nil {
+		return c.program, nil
+	}
 	m.compile.Lock()
 	defer m.compile.Unlock()
-	if p := m.programs[c.CodeHash]; p != nil {
-		return p, nil
+	if c.program = m.programs[c.CodeHash]; c.program != nil {
+		return c.program, nil
 	}
 	code, ok, err := state.Get(key(prefixCode, c.CodeHash[:]))
 	if err != nil {
@@ -176,98 +183,6 @@ func (m *Machine) program(state State, c *Contract) (*vm.Program, error) {
 	if len(m.programs) >= maxCached { // deployments that failed leave theirs behind
 		clear(m.programs)
 	}
-	m.programs[c.CodeHash] = p
+	m.programs[c.CodeHash], c.program = p, p
 	return p, nil
-}
-
-// deploy stores a contract and runs its initialisation.
-func (x *execution) deploy(c *checked, d *protocol.Deploy, out *Outcome) error {
-	manifest, err := abi.ParseManifest(d.Manifest)
-	if err != nil {
-		return protocol.Refuse(protocol.CodeManifestInvalid, "%v", err)
-	}
-	if err := x.engine.Check(d.Code); err != nil {
-		return err
-	}
-	state := x.b.State()
-	if _, taken, err := state.Get(key(prefixName, []byte(manifest.Name))); err != nil || taken {
-		if err == nil {
-			err = protocol.Refuse(protocol.CodeContractExists, "a contract named %q exists", manifest.Name)
-		}
-		return err
-	}
-	deployed, err := state.Scan([]byte{prefixContract}, nil, maxContracts)
-	if err != nil {
-		return err
-	}
-	if len(deployed) == maxContracts {
-		return protocol.Refuse(protocol.CodeContractLimit, "the ledger holds %d contracts, and no more", maxContracts)
-	}
-	contract := &Contract{
-		Address: protocol.ContractAddress(c.sender, manifest.Name), Author: c.sender, Since: x.b.LogSize(),
-		CodeHash: sha256.Sum256(d.Code), ManifestHash: sha256.Sum256(d.Manifest),
-	}
-	child := state.Child()
-	for _, kv := range [...]struct{ key, value []byte }{
-		{key(prefixName, []byte(manifest.Name)), contract.Address[:]},
-		{key(prefixCode, contract.CodeHash[:]), d.Code},
-		{key(prefixManifest, contract.Address[:]), d.Manifest},
-		{key(prefixContract, contract.Address[:]), contract.record()},
-	} {
-		if err := child.Set(kv.key, kv.value); err != nil {
-			child.Discard()
-			return err
-		}
-	}
-	contract.rules, err = x.rules(child, contract)
-	if err == nil {
-		err = x.checkExports(child, contract)
-	}
-	if err != nil {
-		child.Discard()
-		return err
-	}
-	act := protocol.ContractAct{
-		Kind: protocol.TxDeploy, Contract: contract.Address, Name: manifest.Name,
-		CodeHash: contract.CodeHash, ManifestHash: contract.ManifestHash, Args: d.Args, TxID: c.ID,
-	}
-	entry := vm.Entrypoint{Kind: vm.Init}
-	return x.act(c, contract, child, entry, contract.rules.init, act, out)
-}
-
-// checkExports compiles the module and holds its entry points to what the
-// manifest promises, before anything is kept.
-func (x *execution) checkExports(state State, contract *Contract) error {
-	program, err := x.program(state, contract)
-	if err != nil {
-		return err
-	}
-	m := contract.rules.manifest
-	for _, need := range [...]struct {
-		kind     vm.EntryKind
-		promised int
-		export   string
-	}{{vm.Event, len(m.Events), abi.ExportEvent}, {vm.Call, len(m.Calls), abi.ExportCall}, {vm.Query, len(m.Queries), abi.ExportQuery}} {
-		if need.promised > 0 && !program.Has(need.kind) {
-			return protocol.Refuse(protocol.CodeContractInvalid, "the manifest needs the export %s, which the module lacks", need.export)
-		}
-	}
-	return nil
-}
-
-// call runs a contract's method.
-func (x *execution) call(c *checked, call *protocol.Call, out *Outcome) error {
-	state := x.b.State()
-	contract, err := x.Contract(state, call.Contract)
-	if err != nil {
-		return err
-	}
-	manifest := contract.rules.manifest
-	handler, ok := manifest.Call(call.Method)
-	if !ok {
-		return protocol.Refuse(protocol.CodeMethodUnknown, "contract %s has no call %q", manifest.Name, call.Method)
-	}
-	act := protocol.ContractAct{Kind: protocol.TxCall, Contract: contract.Address, Name: call.Method, Args: call.Args, TxID: c.ID}
-	entry := vm.Entrypoint{Kind: vm.Call, Handler: handler}
-	return x.act(c, contract, state.Child(), entry, contract.rules.calls[handler], act, out)
 }

@@ -7,7 +7,6 @@ import (
 	"github.com/cairn-ledger/cairn/client/protocol"
 	"github.com/cairn-ledger/cairn/contracts/abi"
 	"github.com/cairn-ledger/cairn/node/internal/vm"
-	"github.com/cairn-ledger/cairn/node/internal/vm/projection"
 )
 
 // Gas a block pays for work outside the guest, so that skipping over entries
@@ -18,25 +17,59 @@ const (
 	gasPerInputByte    = 10
 )
 
+// cursor is a contract's place in the log while it is behind.
+type cursor struct {
+	index    uint64 // next log index to look at
+	attempts uint8  // deliveries of that entry that were aborted
+	after    uint64 // height before which it is not tried again
+}
+
+// record is the index, and what is known of an entry that is retried.
+func (c *cursor) record() []byte {
+	out := u64(c.index)
+	if c.attempts > 0 {
+		out = binary.BigEndian.AppendUint64(append(out, c.attempts), c.after)
+	}
+	return out
+}
+
+// readCursor answers nil for a contract that has caught up.
+func readCursor(s State, contract protocol.Address) (*cursor, error) {
+	value, ok, err := s.Get(key(prefixCursor, contract[:]))
+	if err != nil || !ok {
+		return nil, err
+	}
+	switch len(value) {
+	case 8:
+		return &cursor{index: binary.BigEndian.Uint64(value)}, nil
+	case 17:
+		return &cursor{binary.BigEndian.Uint64(value), value[8], binary.BigEndian.Uint64(value[9:])}, nil
+	}
+	return nil, fmt.Errorf("cursor of contract %s is damaged", contract)
+}
+
 // consumer is a contract in this block: its place in the log and what it may
 // still spend.
 type consumer struct {
 	*Contract
-	program *vm.Program
-	cursor  uint64 // next log index to look at
-	behind  bool   // the state holds a cursor
-	gas     uint64 // left of the contract's share of the block
+	cursor
+	behind bool   // the state holds a cursor
+	gas    uint64 // left of the contract's share of the block
 }
 
-// deliverAll hands entries to the contracts that subscribed to them, each
-// contract in log order, until nobody can go on: everything is delivered, or
-// gas is used up. Entries that contracts emit are delivered in turn.
+// deliverAll fires the timers that are due and hands entries to the contracts
+// that subscribed to them, each contract in log order, until nobody can go on:
+// everything is delivered, or gas is used up. Entries that contracts emit are
+// delivered in turn.
 func (x *execution) deliverAll() error {
 	consumers, err := x.consumers()
 	if err != nil {
 		return err
 	}
 	blockGas := x.params.BlockGas
+	if err := x.fireTimers(consumers, &blockGas); err != nil {
+		return err
+	}
 	for progress := true; progress; {
 		progress = false
 		for _, c := range consumers {
@@ -62,19 +95,16 @@ func (x *execution) consumers() ([]*consumer, error) {
 	}
 	var consumers []*consumer
 	for _, contract := range contracts {
-		if len(contract.Manifest.Events) == 0 {
+		if len(contract.Manifest.Events) == 0 && len(contract.Manifest.Timers) == 0 {
 			continue
 		}
-		c := &consumer{Contract: contract, cursor: max(x.base, contract.Since+1), gas: x.params.ContractGas}
-		value, ok, err := x.b.State().Get(key(prefixCursor, contract.Address[:]))
+		c := &consumer{Contract: contract, cursor: cursor{index: max(x.base, contract.Since+1)}, gas: x.params.ContractGas}
+		at, err := readCursor(x.b.State(), contract.Address)
 		if err != nil {
 			return nil, err
 		}
-		if ok {
-			if len(value) != 8 {
-				return nil, fmt.Errorf("cursor of contract %s is damaged", contract.Address)
-			}
-			c.cursor, c.behind = binary.BigEndian.Uint64(value), true
+		if at != nil {
+			c.cursor, c.behind = *at, true
 		}
 		consumers = append(consumers, c)
 	}
@@ -85,8 +115,8 @@ func (x *execution) consumers() ([]*consumer, error) {
 // one that has caught up costs a block nothing.
 func (x *execution) saveCursor(c *consumer) error {
 	k, state := key(prefixCursor, c.Address[:]), x.b.State()
-	if c.cursor < x.b.LogSize() {
-		return state.Set(k, u64(c.cursor))
+	if c.index < x.b.LogSize() && len(c.Manifest.Events) > 0 {
+		return state.Set(k, c.cursor.record())
 	}
 	if c.behind {
 		return state.Delete(k)
@@ -94,96 +124,147 @@ func (x *execution) saveCursor(c *consumer) error {
 	return nil
 }
 
-// drain delivers to one contract until it has caught up or gas is short. A
-// delivery starts only with its whole gas limit at hand, so its result never
-// depends on its place in the block.
-func (x *execution) drain(c *consumer, blockGas *uint64) (moved bool, err error) {
+// affords says whether a delivery may start: with its whole gas limit at hand,
+// so that its result never depends on its place in the block.
+func (x *execution) affords(c *consumer, blockGas uint64) bool {
 	need := x.params.DeliveryGas + gasPerDelivery + gasPerInputByte*abi.MaxInputBytes
-	for c.cursor < x.b.LogSize() {
-		if c.gas < need || *blockGas < need {
+	return c.gas >= need && blockGas >= need
+}
+
+func (x *execution) spend(c *consumer, blockGas *uint64, gas uint64) {
+	c.gas -= min(gas, c.gas)
+	*blockGas -= min(gas, *blockGas)
+	x.result.Gas += gas
+}
+
+// drain delivers to one contract until it has caught up, gas is short, or an
+// entry is to be tried again in a later block.
+func (x *execution) drain(c *consumer, blockGas *uint64) (moved bool, err error) {
+	if c.Paused || len(c.Manifest.Events) == 0 || x.block.Height < c.after {
+		return false, nil
+	}
+	for c.index < x.b.LogSize() {
+		if !x.affords(c, *blockGas) {
 			return moved, nil
 		}
-		entry, err := x.entryAt(c.cursor)
+		entry, err := x.entryAt(c.index)
 		if err != nil {
 			return moved, err
 		}
 		gas := uint64(gasPerScannedEntry)
-		if c.cursor >= x.base {
+		if c.index >= x.base {
 			gas = 0 // this block's own entries are at hand
 		}
 		handler, subscribed := c.rules.handlers[entry.Type]
 		if subscribed && (entry.Kind == protocol.EntryEvent || entry.Kind == protocol.EntryEmitted) {
-			used, err := x.deliver(c, c.cursor, handler, entry)
+			used, again, err := x.deliver(c, entry, c.Manifest.Events[handler].Retries)
 			if err != nil {
 				return moved, err
 			}
-			gas += used
+			x.spend(c, blockGas, gas+used)
+			if again {
+				return moved, nil
+			}
+		} else {
+			x.spend(c, blockGas, gas)
 		}
-		c.gas -= min(gas, c.gas)
-		*blockGas -= min(gas, *blockGas)
-		x.result.Gas += gas
-		c.cursor++
+		c.cursor = cursor{index: c.index + 1}
 		moved = true
 	}
 	return moved, nil
 }
 
-// deliver runs one contract on one entry: all it did is kept, or nothing is
-// and a dead letter says why. The error is a fault of this node.
-func (x *execution) deliver(c *consumer, index uint64, handler uint32, entry freshEntry) (gas uint64, err error) {
-	if c.program == nil {
-		if c.program, err = x.program(x.b.State(), c.Contract); err != nil {
-			return 0, err
-		}
+// deliver runs a contract on the entry at its cursor: all it did is kept, or
+// nothing is and the entry is tried again later or becomes a dead letter. The
+// error is a fault of this node.
+func (x *execution) deliver(c *consumer, entry freshEntry, retries uint8) (gas uint64, again bool, err error) {
+	a, err := x.attempt(c.Contract, c.index, entry)
+	if err != nil {
+		return 0, false, err
+	}
+	if a.result.Code == protocol.CodeContractAborted && c.attempts < retries {
+		// Only a contract's own refusal can turn out otherwise later. It waits
+		// 1, 2, 4 ... blocks, and what comes after waits with it.
+		a.host.state.Discard()
+		c.after = x.block.Height + 1<<c.attempts
+		c.attempts++
+		return a.gas, true, nil
+	}
+	return a.gas, false, x.settle(c.Contract, c.index, a)
+}
+
+// settle keeps what a delivery did, or records that it was given up.
+func (x *execution) settle(c *Contract, index uint64, a *attempt) error {
+	if a.result.Code != protocol.CodeOK {
+		a.host.state.Discard()
+		x.result.Dead++
+		return x.deadLetter(c, index, a.payload, a.result)
+	}
+	a.host.state.Commit()
+	x.result.Delivered++
+	x.appendEmissions(a.host, index, a.payload)
+	return nil
+}
+
+// attempt is a run of a contract on an entry, of which nothing was kept yet.
+type attempt struct {
+	result  vm.Result
+	gas     uint64 // with the cost of getting there
+	host    *host  // holds the run's open overlay
+	payload Payload
+}
+
+// attempt runs a contract on an entry: an event it subscribed to, or a timer
+// of its own that fired.
+func (x *execution) attempt(c *Contract, index uint64, entry freshEntry) (*attempt, error) {
+	program, err := x.program(x.b.State(), c)
+	if err != nil {
+		return nil, err
 	}
 	payload, err := x.payloadAt(index, entry)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	var event protocol.RecordView
-	if err := event.Parse(payload.Bytes); err != nil {
-		return 0, fmt.Errorf("payload of entry %d at rest: %w", index, err)
-	}
-	gas = gasPerDelivery
-	input, err := x.eventInput(index, entry, &event, c.rules.events[handler])
-	var result vm.Result
-	host := newHost(x, c.Contract, x.b.State().Child())
-	if err == nil {
-		gas += gasPerInputByte * uint64(len(input))
-		host.hop = payload.Hop
-		if event.HasTime {
-			host.eventTime = event.TimeNs // what follows from an event happened when it did
-		}
-		result, err = c.program.Run(x.ctx, vm.Entrypoint{Kind: vm.Event, Handler: handler}, x.env(c.Address, entry.Origin), input, x.params.DeliveryGas, host)
-		if err != nil {
-			return 0, err
-		}
-		gas += result.GasUsed
+	a := &attempt{gas: gasPerDelivery, payload: payload, host: newHost(x, c, x.b.State().Child(), index, payload.Blind)}
+	var entrypoint vm.Entrypoint
+	if entry.Kind == protocol.EntryTimer {
+		entrypoint, err = x.timerInput(index, payload)
 	} else {
-		code, refused := protocol.CodeOf(err)
-		if !refused {
-			return 0, err
-		}
-		result.Code = code
+		entrypoint, err = x.eventInput(c, index, entry, a.host, payload)
 	}
-	if result.Code != protocol.CodeOK {
-		host.state.Discard()
-		x.result.Dead++
-		return gas, x.deadLetter(c, index, payload, result)
+	if err == nil {
+		a.gas += gasPerInputByte * uint64(len(x.input))
+		a.result, err = program.Run(x.ctx, entrypoint, x.env(c.Address, entry.Origin), x.input, x.params.DeliveryGas, a.host)
+		a.gas += a.result.GasUsed
+		return a, err
 	}
-	host.state.Commit()
-	x.result.Delivered++
-	x.appendEmissions(c.Contract, host, index, payload)
-	return gas, nil
+	code, refused := protocol.CodeOf(err)
+	if !refused {
+		return nil, err
+	}
+	a.result.Code = code
+	return a, nil
 }
 
 func (x *execution) env(self, caller protocol.Address) vm.Env {
 	return vm.Env{Height: x.block.Height, TimeMs: uint64(x.block.TimeMs), Self: self, Caller: caller}
 }
 
-// eventInput builds the record a contract reads. A refusal means a field is
-// missing or malformed: the delivery is dead.
-func (x *execution) eventInput(index uint64, entry freshEntry, event *protocol.RecordView, plan *projection.Plan) ([]byte, error) {
+// eventInput builds the record of an event into x.input. A refusal means a
+// field is missing or malformed: the delivery is dead.
+func (x *execution) eventInput(c *Contract, index uint64, entry freshEntry, h *host, payload Payload) (vm.Entrypoint, error) {
+	handler, subscribed := c.rules.handlers[entry.Type]
+	if !subscribed {
+		return vm.Entrypoint{}, protocol.Refuse(protocol.CodeMethodUnknown, "the contract no longer subscribes to the event's type")
+	}
+	var event protocol.RecordView
+	if err := event.Parse(payload.Bytes); err != nil {
+		return vm.Entrypoint{}, fmt.Errorf("payload of entry %d at rest: %v", index, err)
+	}
+	h.hop = payload.Hop
+	if event.HasTime {
+		h.eventTime = event.TimeNs // what follows from an event happened when it did
+	}
 	header := abi.EventHeader{
 		Height: x.block.Height, TimeMs: uint64(x.block.TimeMs), Index: index,
 		EventTimeNs: event.TimeNs, HasTime: event.HasTime, Origin: entry.Origin,
@@ -195,13 +276,13 @@ func (x *execution) eventInput(index uint64, entry freshEntry, event *protocol.R
 		data = event.Data
 	}
 	var err error
-	x.input, err = plan.Append(x.input, data)
-	return x.input, err
+	x.input, err = c.rules.events[handler].Append(x.input, data)
+	return vm.Entrypoint{Kind: vm.Event, Handler: handler}, err
 }
 
 // deadLetter records a delivery that was given up: in the contract's queue
 // and in the log.
-func (x *execution) deadLetter(c *consumer, index uint64, cause Payload, result vm.Result) error {
+func (x *execution) deadLetter(c *Contract, index uint64, cause Payload, result vm.Result) error {
 	act := (&protocol.DeadLetterAct{Code: result.Code, GuestCode: result.GuestCode}).AppendBinary(nil)
 	if err := x.b.State().Set(key(prefixDead, c.Address[:], u64(index)), act); err != nil {
 		return err

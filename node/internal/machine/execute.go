@@ -110,6 +110,10 @@ func (x *execution) transaction(c *checked, refusal error) (Outcome, error) {
 				err = x.deploy(c, body, &out)
 			case *protocol.Call:
 				err = x.call(c, body, &out)
+			case *protocol.Upgrade:
+				err = x.upgrade(c, body, &out)
+			case *protocol.Control:
+				err = x.control(c, body, &out)
 			}
 		}
 	}

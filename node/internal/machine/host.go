@@ -1,6 +1,8 @@
 package machine
 
 import (
+	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/cairn-ledger/cairn/client/protocol"
@@ -14,18 +16,28 @@ import (
 // keys of a child overlay, and a list of what it emitted. Nothing of it
 // counts until the caller commits the overlay and appends the emissions.
 type host struct {
+	x         *execution
 	contract  *Contract
+	callers   []protocol.Address // contracts that wait for this run, the first one first
 	state     *state.Overlay
-	hopLimit  uint8
-	hop       uint8 // of the entry being delivered
-	eventTime int64 // of the events it emits, Unix nanoseconds
-	emitted   []protocol.Event
+	cause     uint64         // entry that is delivered, or that the run will be
+	blind     protocol.Blind // of that entry
+	hop       uint8          // of the entry being delivered
+	eventTime int64          // of the events it emits, Unix nanoseconds
+	emitted   []emission
 	key       []byte // scratch: prefix and contract, then the contract's key
 }
 
+// emission is an event and the contract that emitted it: the one the run began
+// with, or one it called.
+type emission struct {
+	from  protocol.Address
+	event protocol.Event
+}
+
 // newHost makes the host of one run; it owns the overlay until the run ends.
-func newHost(x *execution, contract *Contract, overlay *state.Overlay) *host {
-	h := &host{contract: contract, state: overlay, hopLimit: x.params.HopLimit, eventTime: x.block.TimeMs * 1e6}
+func newHost(x *execution, contract *Contract, overlay *state.Overlay, cause uint64, blind protocol.Blind) *host {
+	h := &host{x: x, contract: contract, state: overlay, cause: cause, blind: blind, eventTime: x.block.TimeMs * 1e6}
 	h.key = append(append(make([]byte, 0, 21+abi.MaxKeyBytes), prefixValue), contract.Address[:]...)
 	return h
 }
@@ -66,7 +78,7 @@ func scanOwn(s State, prefix, after []byte, limit int) ([]vm.KV, error) {
 
 // Emit adds an event to what the run will append to the log.
 func (h *host) Emit(e vm.Emission) error {
-	if h.hop >= h.hopLimit {
+	if h.hop >= h.x.params.HopLimit {
 		return protocol.Refuse(protocol.CodeHopLimit, "an event after %d deliveries in a row may not cause another", h.hop)
 	}
 	event := protocol.Event{
@@ -76,24 +88,74 @@ func (h *host) Emit(e vm.Emission) error {
 	if err := event.Validate(); err != nil {
 		return protocol.Refuse(protocol.CodeHostMisuse, "emitted %v", err)
 	}
-	h.emitted = append(h.emitted, event)
+	h.emitted = append(h.emitted, emission{h.contract.Address, event})
 	return nil
 }
 
+// Call runs a method of another contract in a child of this run's overlay: it
+// is kept or undone with it, and undone at once where it fails.
+func (h *host) Call(r vm.CallRequest) (vm.CallResult, error) {
+	callers := append(slices.Clip(h.callers), h.contract.Address)
+	switch {
+	case len(callers) >= abi.MaxCallDepth:
+		return vm.CallResult{Code: protocol.CodeCallDepth}, nil
+	case slices.Contains(callers, r.Contract):
+		return vm.CallResult{Code: protocol.CodeReentry}, nil
+	}
+	result, err := h.call(r, callers)
+	if code, refused := protocol.CodeOf(err); err != nil && refused {
+		return vm.CallResult{Code: code}, nil
+	}
+	return result, err
+}
+
+func (h *host) call(r vm.CallRequest, callers []protocol.Address) (vm.CallResult, error) {
+	contract, handler, err := h.x.callable(h.state, r.Contract, string(r.Method))
+	if err != nil {
+		return vm.CallResult{}, err
+	}
+	program, err := h.x.program(h.state, contract)
+	if err != nil {
+		return vm.CallResult{}, err
+	}
+	header := abi.CallHeader{Height: h.x.block.Height, TimeMs: uint64(h.x.block.TimeMs), Caller: h.contract.Address}
+	input, err := contract.rules.calls[handler].Append(abi.AppendCallHeader(nil, &header), r.Args)
+	if err != nil {
+		return vm.CallResult{}, err
+	}
+	callee := newHost(h.x, contract, h.state.Child(), h.cause, h.blind)
+	callee.callers, callee.hop, callee.eventTime = callers, h.hop, h.eventTime
+	entry := vm.Entrypoint{Kind: vm.Call, Handler: handler}
+	result, err := program.Run(h.x.ctx, entry, h.x.env(contract.Address, h.contract.Address), input, r.Gas, callee)
+	if err != nil {
+		return vm.CallResult{}, faultOnly(err)
+	}
+	if result.Code != protocol.CodeOK {
+		callee.state.Discard()
+	} else {
+		callee.state.Commit()
+		h.emitted = append(h.emitted, callee.emitted...)
+	}
+	return vm.CallResult{Code: result.Code, GuestCode: result.GuestCode, GasUsed: result.GasUsed, Output: result.Output}, nil
+}
+
+// faultOnly keeps a fault of this node from being read as a refusal, whatever
+// it wraps.
+func faultOnly(err error) error { return fmt.Errorf("%v", err) }
+
 // appendEmissions puts what a run emitted into the log, caused by one entry.
 // An event's id is its log index, which makes it unique under its source.
-func (x *execution) appendEmissions(contract *Contract, h *host, cause uint64, causePayload Payload) {
+func (x *execution) appendEmissions(h *host, cause uint64, causePayload Payload) {
 	for i := range h.emitted {
-		event := &h.emitted[i]
-		event.ID = strconv.FormatUint(x.b.LogSize(), 10)
+		e := &h.emitted[i]
+		e.event.ID = strconv.FormatUint(x.b.LogSize(), 10)
 		x.appendOwn(protocol.Entry{
-			Kind: protocol.EntryEmitted, Origin: contract.Address, Cause: cause, Type: protocol.NewTypeHash(event.Type),
-		}, causePayload.Blind, causePayload.Hop+1, event.AppendRecord(nil))
+			Kind: protocol.EntryEmitted, Origin: e.from, Cause: cause, Type: protocol.NewTypeHash(e.event.Type),
+		}, causePayload.Blind, causePayload.Hop+1, e.event.AppendRecord(nil))
 	}
 }
 
-// act runs a deployment's initialisation or a call in a child overlay and,
-// when it succeeds, appends the act and what it emitted.
+// act runs an initialisation, a migration or a call in a child overlay and, when it succeeds, appends the act and what it emitted.
 func (x *execution) act(c *checked, contract *Contract, child *state.Overlay, entry vm.Entrypoint, plan *projection.Plan, act protocol.ContractAct, out *Outcome) error {
 	result, h, err := x.runAct(c, contract, child, entry, plan, act.Args)
 	if err != nil {
@@ -113,7 +175,7 @@ func (x *execution) act(c *checked, contract *Contract, child *state.Overlay, en
 	out.First = x.b.LogSize()
 	payload := act.AppendBinary(nil)
 	x.appendOwn(protocol.Entry{Kind: protocol.EntryContract, Origin: c.sender, Cause: protocol.NoCause}, protocol.Blind(c.ID), 0, payload)
-	x.appendEmissions(contract, h, out.First, x.fresh[len(x.fresh)-1].Payload)
+	x.appendEmissions(h, out.First, x.fresh[len(x.fresh)-1].Payload)
 	out.Entries = uint32(x.b.LogSize() - out.First)
 	return x.b.State().Set(replayKey(c.Tx), []byte{1})
 }
@@ -123,9 +185,9 @@ func (x *execution) runAct(c *checked, contract *Contract, child *state.Overlay,
 	if err != nil {
 		return vm.Result{}, nil, err
 	}
-	h := newHost(x, contract, child)
-	if entry.Kind == vm.Init && !program.Has(vm.Init) && len(args) == 0 {
-		return vm.Result{}, h, nil // nothing to initialise
+	h := newHost(x, contract, child, x.b.LogSize(), protocol.Blind(c.ID))
+	if entry.Kind != vm.Call && !program.Has(entry.Kind) && len(args) == 0 {
+		return vm.Result{}, h, nil // nothing to initialise or migrate
 	}
 	header := abi.CallHeader{Height: x.block.Height, TimeMs: uint64(x.block.TimeMs), Caller: c.sender}
 	input, err := plan.Append(abi.AppendCallHeader(nil, &header), args)

@@ -14,10 +14,13 @@ import (
 //	n || contract name              -> contract address
 //	c || contract                   -> contract record (contract.go)
 //	w || code hash                  -> WebAssembly module
-//	f || contract                   -> manifest, as it was sent
-//	q || contract                   -> next log index to deliver; absent while the contract has caught up
+//	f || manifest hash              -> manifest, as it was sent
+//	q || contract                   -> cursor (deliver.go); absent while the contract has caught up
 //	d || contract || index          -> dead letter: a DeadLetterAct
 //	k || contract || key            -> a contract's own state
+//	j || contract                   -> the contract's timers: next id, pending, first due (timer.go)
+//	h || contract || unit || due || id -> timer
+//	i || contract || id             -> unit and due point of a timer
 const (
 	prefixStream   = 's'
 	prefixReplay   = 't'
@@ -28,6 +31,9 @@ const (
 	prefixCursor   = 'q'
 	prefixDead     = 'd'
 	prefixValue    = 'k'
+	prefixTimers   = 'j'
+	prefixTimer    = 'h'
+	prefixTimerID  = 'i'
 )
 
 // Keys of the side tables: indexes that follow from the log, so they need no

@@ -14,6 +14,7 @@ import (
 
 // queryHost lets a contract read a past or present state and nothing else.
 type queryHost struct {
+	vm.Alone
 	state  State
 	prefix []byte
 }
@@ -101,14 +102,30 @@ func DeadLetters(s State, contract protocol.Address, after *uint64, limit int) (
 
 // Lag is how many log entries a contract has not looked at yet.
 func Lag(s State, contract protocol.Address, logSize uint64) (uint64, error) {
-	value, behind, err := s.Get(key(prefixCursor, contract[:]))
-	if err != nil || !behind {
+	at, err := readCursor(s, contract)
+	if err != nil || at == nil {
 		return 0, err
 	}
-	if len(value) != 8 {
-		return 0, fmt.Errorf("cursor of contract %s is damaged", contract)
+	return logSize - at.index, nil
+}
+
+// Retrying is the entry a contract is trying again, and how often it was
+// aborted so far; ok is false where there is none.
+func Retrying(s State, contract protocol.Address) (index uint64, attempts int, ok bool, err error) {
+	at, err := readCursor(s, contract)
+	if err != nil || at == nil || at.attempts == 0 {
+		return 0, 0, false, err
 	}
-	return logSize - binary.BigEndian.Uint64(value), nil
+	return at.index, int(at.attempts), true, nil
+}
+
+// PendingTimers is how many timers of a contract wait to fire.
+func PendingTimers(s State, contract protocol.Address) (uint64, error) {
+	all, err := readTimers(s, contract)
+	if err != nil {
+		return 0, err
+	}
+	return all.pending, nil
 }
 
 // StreamNext is the next sequence of a producer's stream; 0 for a new one.

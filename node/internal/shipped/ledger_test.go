@@ -24,7 +24,10 @@ const gasLimit = 1 << 30
 // ledger is one contract's state and emitted events, in memory. A run's
 // writes are kept apart until it has succeeded.
 type ledger struct {
+	vm.Alone
 	program *vm.Program
+	timers  map[uint64]bool // pending, by id, as the run under way sees them
+	last    uint64          // id that was given out
 	state   map[string][]byte
 	written map[string][]byte // by the run under way; nil deletes
 	emitted []vm.Emission     // by the run under way
@@ -47,7 +50,7 @@ func load(t testing.TB, name string, interpreter bool) *ledger {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &ledger{program: program, state: map[string][]byte{}}
+	return &ledger{program: program, state: map[string][]byte{}, timers: map[uint64]bool{}}
 }
 
 func readFile(t testing.TB, name, file string) []byte {
@@ -77,6 +80,7 @@ func names(t testing.TB) []string {
 func (l *ledger) run(t testing.TB, kind vm.EntryKind, handler uint32, record []byte) vm.Result {
 	t.Helper()
 	l.written, l.emitted = map[string][]byte{}, nil
+	timers, last := maps.Clone(l.timers), l.last
 	entry := vm.Entrypoint{Kind: kind, Handler: handler}
 	result, err := l.program.Run(context.Background(), entry, vm.Env{Height: 1}, record, gasLimit, l)
 	if err != nil {
@@ -84,7 +88,7 @@ func (l *ledger) run(t testing.TB, kind vm.EntryKind, handler uint32, record []b
 	}
 	l.gas = result.GasUsed
 	if result.Code != 0 {
-		l.emitted = nil
+		l.emitted, l.timers, l.last = nil, timers, last
 		return result
 	}
 	for key, value := range l.written {
@@ -134,6 +138,19 @@ func (l *ledger) Emit(e vm.Emission) error {
 	return nil
 }
 
+// Schedule gives out ids as the SDK's native host does.
+func (l *ledger) Schedule(vm.TimerRequest) (uint64, error) {
+	l.last++
+	l.timers[l.last] = true
+	return l.last, nil
+}
+
+func (l *ledger) Cancel(id uint64) (bool, error) {
+	pending := l.timers[id]
+	delete(l.timers, id)
+	return pending, nil
+}
+
 // Every shipped contract has a manifest under its name and the bytes that its
 // .sha256 file names, in the form sha256sum -c reads.
 func TestFiles(t *testing.T) {
@@ -181,7 +198,7 @@ func TestTranscripts(t *testing.T) {
 // the SDK's native host does.
 func replay(t *testing.T, l *ledger, input string) string {
 	t.Helper()
-	kinds := map[string]vm.EntryKind{"init": vm.Init, "event": vm.Event, "call": vm.Call, "query": vm.Query}
+	kinds := map[string]vm.EntryKind{"init": vm.Init, "event": vm.Event, "call": vm.Call, "query": vm.Query, "timer": vm.Timer, "migrate": vm.Migrate}
 	var kind string
 	var handler uint32
 	var record []byte

@@ -13,7 +13,10 @@ import (
 )
 
 // flatHost answers one value, so that the benchmark measures the engine.
-type flatHost struct{ value [8]byte }
+type flatHost struct {
+	Alone
+	value [8]byte
+}
 
 func (h *flatHost) Get([]byte) ([]byte, bool, error)      { return h.value[:], true, nil }
 func (h *flatHost) Set(_, value []byte) error             { copy(h.value[:], value); return nil }

@@ -56,6 +56,7 @@ func load(t testing.TB, e *Engine, name string) *Program {
 
 // ledger is a Host in memory.
 type ledger struct {
+	Alone
 	state  map[string]string
 	events []Emission
 	fault  error // answered by everything when set

@@ -19,6 +19,9 @@ const (
 	gasPerHashByte  = 8       // about 400 MB/s without hardware help
 	gasVerify       = 500_000 // one secp256k1 verification: 100-150 us
 	gasLog          = 300     //
+	gasCall         = 30_000  // finding the contract, an instance, an overlay
+	gasPerCallByte  = 10      // of method and arguments, which are projected
+	gasSchedule     = 30_000  // three writes of the state, or their removal
 
 	// imageBytesPerGas: every run starts by restoring the memory image.
 	imageBytesPerGas = 16

@@ -15,14 +15,14 @@ import (
 // hostFunction is one function of the host module.
 type hostFunction struct {
 	name   string
-	params string // one letter a parameter: i for i32
+	params string // one letter a parameter: i for i32, l for i64
 	result string // "", "i" or "l" for i64
 	writes bool   // refused in queries
 	call   func(in *instance, stack []uint64)
 }
 
 // hostFunctions are the functions of contracts/abi. Parameters arrive in the
-// stack's first cells, in their low 32 bits; the result goes to the first.
+// stack's first cells, i32 in their low 32 bits; the result goes to the first.
 var hostFunctions = []hostFunction{
 	{abi.HostInput, "iii", "", false, hostInput},
 	{abi.HostOutput, "ii", "", false, hostOutput},
@@ -34,6 +34,14 @@ var hostFunctions = []hostFunction{
 	{abi.HostBlockHeight, "", "l", false, func(in *instance, s []uint64) { s[0] = in.run.env.Height }},
 	{abi.HostBlockTimeMs, "", "l", false, func(in *instance, s []uint64) { s[0] = in.run.env.TimeMs }},
 	{abi.HostSelf, "i", "", false, func(in *instance, s []uint64) { copy(in.view(s[0], abi.AddressBytes), in.run.env.Self[:]) }},
+	{abi.HostCall, "iiiiilii", "l", true, hostCallContract},
+	{abi.HostSchedule, "iilii", "l", true, hostSchedule},
+	{abi.HostCancel, "l", "i", true, hostCancel},
+	{abi.HostBalance, "iii", "l", false, hostTokens},
+	{abi.HostTransfer, "iiil", "i", true, hostTokens},
+	{abi.HostHold, "iiill", "l", true, hostTokens},
+	{abi.HostRelease, "lil", "i", true, hostTokens},
+	{abi.HostDebit, "iiil", "i", true, hostTokens},
 	{abi.HostSHA256, "iii", "", false, hostSHA256},
 	{abi.HostVerify, "iii", "i", false, hostVerify},
 	{abi.HostLog, "ii", "", false, hostLog},
@@ -44,11 +52,16 @@ var hostFunctions = []hostFunction{
 var hostTypes = func() map[string]module.FuncType {
 	types := make(map[string]module.FuncType, len(hostFunctions))
 	for _, f := range hostFunctions {
-		params := make([]byte, len(f.params))
-		for i := range params {
-			params[i] = module.I32
+		kinds := map[rune]byte{'i': module.I32, 'l': module.I64}
+		params := make([]byte, 0, len(f.params))
+		for _, c := range f.params {
+			params = append(params, kinds[c])
 		}
-		types[f.name] = module.NewFuncType(map[string]byte{"i": module.I32, "l": module.I64}[f.result], params...)
+		var result byte
+		for _, c := range f.result {
+			result = kinds[c]
+		}
+		types[f.name] = module.NewFuncType(result, params...)
 	}
 	return types
 }()

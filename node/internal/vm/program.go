@@ -26,6 +26,7 @@ const poolSize = 8
 // entryNames are the exports of the entry kinds.
 var entryNames = [entryKinds]string{
 	Init: abi.ExportInit, Event: abi.ExportEvent, Call: abi.ExportCall, Query: abi.ExportQuery,
+	Timer: abi.ExportTimer, Migrate: abi.ExportMigrate,
 }
 
 // Program is a loaded contract. Its methods are safe for concurrent use.
@@ -126,8 +127,8 @@ func (p *Program) put(in *instance) {
 }
 
 // Run calls an entry point with an input record of contracts/abi. A kind that
-// the module does not export succeeds for Init and is CodeMethodUnknown
-// otherwise. The error is a fault of this node or of the caller (an input
+// the module does not export succeeds for Init and Migrate and is
+// CodeMethodUnknown otherwise. The error is a fault of this node or of the caller (an input
 // over abi.MaxInputBytes), never the contract's. ctx does not interrupt a
 // run: gas does.
 func (p *Program) Run(ctx context.Context, entry Entrypoint, env Env, input []byte, gasLimit uint64, host Host) (Result, error) {
@@ -138,7 +139,7 @@ func (p *Program) Run(ctx context.Context, entry Entrypoint, env Env, input []by
 		return Result{}, fmt.Errorf("vm: input of %d bytes, the limit is %d", len(input), abi.MaxInputBytes)
 	}
 	if !p.entries[entry.Kind] {
-		if entry.Kind == Init {
+		if entry.Kind == Init || entry.Kind == Migrate {
 			return Result{}, nil
 		}
 		return Result{Code: protocol.CodeMethodUnknown}, nil
@@ -156,7 +157,7 @@ func (p *Program) Run(ctx context.Context, entry Entrypoint, env Env, input []by
 	in.begin(run{kind: entry.Kind, env: env, input: input, host: host})
 	stack := in.stack[:2]
 	stack[0], stack[1] = uint64(entry.Handler), uint64(len(input))
-	if entry.Kind == Init {
+	if entry.Kind == Init || entry.Kind == Migrate {
 		stack[0] = uint64(len(input))
 	}
 	callErr := in.entries[entry.Kind].CallWithStack(in.ctx, stack)

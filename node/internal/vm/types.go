@@ -11,11 +11,13 @@ const (
 	Event
 	Call
 	Query // may not change anything
+	Timer
+	Migrate
 	entryKinds
 )
 
 // Entrypoint is an exported function and the handler it is called for; Init
-// has no handler.
+// and Migrate have none.
 type Entrypoint struct {
 	Kind    EntryKind
 	Handler uint32 // index in the manifest's list
@@ -51,6 +53,53 @@ type Host interface {
 	// greater than after (nil: from the first), ascending, own writes included.
 	Scan(prefix, after []byte, limit int) ([]KV, error)
 	Emit(Emission) error
+	// Call runs another contract as a part of this run. A callee that fails is
+	// a result; Call keeps no slice of the request.
+	Call(CallRequest) (CallResult, error)
+	// Schedule sets a timer, whose data the host keeps, and answers its id.
+	Schedule(TimerRequest) (id uint64, err error)
+	// Cancel says whether a timer was pending.
+	Cancel(id uint64) (bool, error)
+}
+
+// Alone is the part of a Host that has no other contracts and no timers.
+type Alone struct{}
+
+// Call finds no contract.
+func (Alone) Call(CallRequest) (CallResult, error) {
+	return CallResult{Code: protocol.CodeContractUnknown}, nil
+}
+
+// Schedule refuses.
+func (Alone) Schedule(TimerRequest) (uint64, error) {
+	return 0, protocol.Refuse(protocol.CodeTimerLimit, "there are no timers here")
+}
+
+// Cancel finds no timer.
+func (Alone) Cancel(uint64) (bool, error) { return false, nil }
+
+// CallRequest is a call of another contract.
+type CallRequest struct {
+	Contract protocol.Address
+	Method   []byte
+	Args     []byte // JSON
+	Gas      uint64 // limit, above 0
+}
+
+// CallResult is what a call of another contract came to.
+type CallResult struct {
+	Code      protocol.Code
+	GuestCode uint32 // the callee's own, with CodeContractAborted
+	GasUsed   uint64 // at most the request's
+	Output    []byte
+}
+
+// TimerRequest is a timer to set.
+type TimerRequest struct {
+	Handler uint32
+	ByTime  bool   // At is Unix milliseconds, not a height
+	At      uint64 // when it is due
+	Data    []byte
 }
 
 // Result is what a run came to. All but Log is the same on every node.

@@ -13,6 +13,8 @@ var entryPoints = map[string]FuncType{
 	abi.ExportEvent:      {Params: []byte{I32, I32}, Result: I32},
 	abi.ExportCall:       {Params: []byte{I32, I32}, Result: I32},
 	abi.ExportQuery:      {Params: []byte{I32, I32}, Result: I32},
+	abi.ExportTimer:      {Params: []byte{I32, I32}, Result: I32},
+	abi.ExportMigrate:    {Params: []byte{I32}, Result: I32},
 }
 
 // Admit holds a parsed module to what a contract may import and export.
