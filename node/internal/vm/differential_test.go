@@ -253,7 +253,7 @@ func differential(t testing.TB, from, to int) (digest [32]byte, codes map[protoc
 func TestDifferential(t *testing.T) {
 	n := 400
 	if testing.Short() {
-		n = 60
+		n = shortDifferential
 	}
 	digest, codes := differential(t, 0, n)
 	t.Logf("digest %x of %v", digest, codes)
