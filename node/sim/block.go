@@ -105,17 +105,23 @@ func (l *Ledger) decide(block *Block) error {
 	return l.commit()
 }
 
-// keepCode remembers the modules of a block's deployments, for Runs.
+// keepCode remembers the modules that a block brings, for Runs.
 func (l *Ledger) keepCode(block *Block) error {
 	for _, raw := range block.Txs {
-		if protocol.TxKind(raw[1]) != protocol.TxDeploy { // the second byte is the kind
+		if kind := protocol.TxKind(raw[1]); kind != protocol.TxDeploy && kind != protocol.TxUpgrade { // the second byte is the kind
 			continue
 		}
 		tx, err := protocol.DecodeTx(l.options.ChainID, raw)
 		if err != nil {
 			return fmt.Errorf("sim: %w", err)
 		}
-		code := tx.Body.(*protocol.Deploy).Code
+		var code []byte
+		switch body := tx.Body.(type) {
+		case *protocol.Deploy:
+			code = body.Code
+		case *protocol.Upgrade:
+			code = body.Code
+		}
 		l.codes[sha256.Sum256(code)] = code
 	}
 	return nil
@@ -224,7 +230,9 @@ func (l *Ledger) handshake() error {
 	case !bytes.Equal(info.LastBlockAppHash, l.blocks[height-1].AppHash[:]):
 		return fmt.Errorf("sim: height %d has app hash %x after a restart, had %s", height, info.LastBlockAppHash, l.blocks[height-1].AppHash)
 	}
-	for _, decided := range l.blocks[info.LastBlockHeight:] {
+	missing := l.blocks[info.LastBlockHeight:]
+	l.again = len(missing)
+	for _, decided := range missing {
 		block := *decided
 		if err := errors.Join(l.finalize(&block), l.commit()); err != nil {
 			return err

@@ -48,6 +48,7 @@ var (
 	getValue = asm.I32(keyAt) + asm.I32(1) + asm.I32(valueAt) + asm.I32(8) + asm.Host(abi.HostStateGet) + asm.Drop
 	setValue = asm.I32(keyAt) + asm.I32(1) + asm.I32(valueAt) + asm.I32(8) + asm.Host(abi.HostStateSet)
 	addOne   = getValue + asm.I32(valueAt) + asm.I32(valueAt) + asm.LoadI64(0) + asm.I64(1) + asm.I64Add + asm.StoreI64(0) + setValue
+	fill     = asm.I32(inputAt) + asm.I32(0) + asm.I32(32<<10) + asm.MemoryFill // much gas for little time
 	done     = asm.I32(0)
 	output   = getValue + asm.I32(valueAt) + asm.I32(8) + asm.Host(abi.HostOutput) + done
 )
@@ -81,6 +82,6 @@ func fixtures() []fixture {
 			"events":[{"type":%q,"fields":[{"name":"v","kind":"uint"}]}]}`, readingType)},
 		{"broken", asm.Contract(memory(tallyType), "", addOne+emit(tallyType)+asm.Unreachable), asm.Manifest("broken", readingType)},
 		{"relay", asm.Contract(memory(relayType), "", addOne+emit(relayType)+done), asm.Manifest("relay", tallyType, relayType)},
-		{"hog", asm.Contract(memory(""), "", addOne+asm.Forever("")+done), asm.Manifest("hog", readingType)},
+		{"hog", asm.Contract(memory(""), "", addOne+asm.Forever(fill)+done), asm.Manifest("hog", readingType)},
 	}
 }

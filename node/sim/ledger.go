@@ -67,6 +67,7 @@ type Ledger struct {
 	next    map[streamKey]uint64
 	waiting [][]byte // the mempool
 	blocks  []*Block // decided, by height - 1: what CometBFT's block store holds
+	again   int      // blocks that the last start had to execute again
 	codes   map[protocol.Hash][]byte
 }
 

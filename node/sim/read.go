@@ -77,6 +77,7 @@ type Contract struct {
 	Author   protocol.Address
 	Since    uint64 // log index of its deployment
 	Lag      uint64 // entries of the log it has not looked at yet
+	Paused   bool
 	Manifest *abi.Manifest
 }
 
@@ -92,7 +93,7 @@ func (l *Ledger) Contract(name string) (Contract, error) {
 		return Contract{}, err
 	}
 	lag, err := machine.Lag(view, c.Address, head.LogSize)
-	return Contract{Address: c.Address, Author: c.Author, Since: c.Since, Lag: lag, Manifest: c.Manifest}, err
+	return Contract{Address: c.Address, Author: c.Author, Since: c.Since, Lag: lag, Paused: c.Paused, Manifest: c.Manifest}, err
 }
 
 // Contracts lists the names of the deployed contracts, by their addresses.
@@ -110,7 +111,7 @@ func (l *Ledger) Contracts() ([]string, error) {
 }
 
 // Lag is how many log entries the contract that is farthest behind has not
-// looked at yet.
+// looked at yet; paused ones do not count.
 func (l *Ledger) Lag() (uint64, error) {
 	head := l.store.Head()
 	view, err := l.store.View(head.Height)
@@ -123,6 +124,9 @@ func (l *Ledger) Lag() (uint64, error) {
 	}
 	worst := uint64(0)
 	for _, c := range contracts {
+		if c.Paused {
+			continue
+		}
 		lag, err := machine.Lag(view, c.Address, head.LogSize)
 		if err != nil {
 			return 0, err

@@ -2,7 +2,7 @@ package sim
 
 import (
 	"bytes"
-	"cmp"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -34,8 +34,11 @@ var kindNames = [...]string{vm.Init: "init", vm.Event: "event", vm.Call: "call",
 
 // Runs lists what a contract did in a block, in order. The ledger keeps
 // results and no log lines or gas, so the contract is run again, beside
-// consensus, on the state the block began with. An error says where that came
-// to another result than the ledger recorded, or cannot be done.
+// consensus, on the state the block began with. Results and state must be what
+// the ledger has; the error says where they are not, or that the contract did
+// what cannot be run again on its own: called others or was called by them, set
+// timers, was upgraded or had an entry redelivered. A delivery that is to be
+// retried is not listed before it is settled.
 func (l *Ledger) Runs(contract string, height uint64) ([]Run, error) {
 	block := l.BlockAt(height)
 	if block == nil || height > l.Height() {
@@ -50,7 +53,7 @@ func (l *Ledger) Runs(contract string, height uint64) ([]Run, error) {
 			return nil, fmt.Errorf("sim: transaction %d of height %d: %w", i, height, err)
 		}
 	}
-	if err := r.deliveries(); err != nil {
+	if err := errors.Join(r.deliveries(), r.checkState()); err != nil {
 		return nil, fmt.Errorf("sim: height %d: %w", height, err)
 	}
 	return r.runs, nil
@@ -63,7 +66,10 @@ type rerun struct {
 	program  *vm.Program
 	params   genesis.Params
 	env      vm.Env
-	from, to uint64 // log indexes delivered in the block
+	after    machine.State // what the ledger has after the block
+	first    uint64        // log index that the block began with
+	end      uint64        // and ended with
+	from, to uint64        // log indexes delivered in the block
 	host     rerunHost
 	runs     []Run
 }
@@ -101,6 +107,7 @@ func (l *Ledger) newRerun(name string, block *Block) (*rerun, error) {
 	if err != nil {
 		return nil, err
 	}
+	r.after, r.first, r.end = view, before.LogSize, after.LogSize
 	r.from, r.to = max(before.LogSize-behind, r.contract.Since+1), after.LogSize-stillBehind
 	return r, nil
 }
@@ -165,6 +172,7 @@ func (r *rerun) transaction(block *Block, i int) error {
 		return err
 	}
 	manifest := r.contract.Manifest
+	sender := tx.Sender()
 	var entry vm.Entrypoint
 	var fields []abi.Field
 	var args []byte
@@ -181,17 +189,30 @@ func (r *rerun) transaction(block *Block, i int) error {
 			return nil
 		}
 		entry, fields, args = vm.Entrypoint{Kind: vm.Call, Handler: handler}, manifest.Calls[handler].Fields, body.Args
+	case *protocol.Upgrade:
+		return r.notAlone(body.Contract)
+	case *protocol.Control:
+		return r.notAlone(body.Contract)
 	default:
 		return nil
 	}
-	header := abi.CallHeader{Height: r.env.Height, TimeMs: r.env.TimeMs, Caller: tx.Sender()}
+	header := abi.CallHeader{Height: r.env.Height, TimeMs: r.env.TimeMs, Caller: sender}
 	input, err := projection.Arguments(fields).Append(abi.AppendCallHeader(nil, &header), args)
 	if err != nil {
 		return err
 	}
-	r.env.Caller = tx.Sender()
+	r.env.Caller = sender
 	r.host.hop, r.host.eventTime = 0, int64(r.env.TimeMs)*1e6
 	return r.check(outcome.Code, r.run(entry, protocol.NoCause, input))
+}
+
+var errNotAlone = errors.New("calls between contracts, timers, upgrades and redeliveries are not run again")
+
+func (r *rerun) notAlone(contract protocol.Address) error {
+	if contract == r.contract.Address {
+		return errNotAlone
+	}
+	return nil
 }
 
 // ran says whether a transaction of this outcome got as far as the contract.
@@ -208,7 +229,7 @@ func (r *rerun) deliveries() error {
 	if r.from >= r.to || len(r.contract.Manifest.Events) == 0 {
 		return nil
 	}
-	letters, err := r.ledger.DeadLetters(r.contract.Manifest.Name)
+	dead, err := r.deadLetters()
 	if err != nil {
 		return err
 	}
@@ -225,12 +246,35 @@ func (r *rerun) deliveries() error {
 		if !ok {
 			continue
 		}
-		want := protocol.CodeOK
-		if at, dead := slices.BinarySearchFunc(letters, e.Index, func(d DeadLetter, index uint64) int { return cmp.Compare(d.Index, index) }); dead {
-			want = letters[at].Code
-		}
-		if err := r.deliver(e, handler, want); err != nil {
+		if err := r.deliver(e, handler, dead[e.Index]); err != nil {
 			return fmt.Errorf("entry %d: %w", e.Index, err)
+		}
+	}
+	return nil
+}
+
+// deadLetters are the codes of what the contract gave up in the block, by the
+// index of the entry.
+func (r *rerun) deadLetters() (map[uint64]protocol.Code, error) {
+	entries, err := r.ledger.Entries(r.first, int(r.end-r.first))
+	dead := map[uint64]protocol.Code{}
+	for i := range entries {
+		if e := &entries[i]; e.Kind == protocol.EntryDeadLetter && e.Origin == r.contract.Address {
+			dead[e.Cause] = e.Act.(*protocol.DeadLetterAct).Code
+		}
+	}
+	return dead, err
+}
+
+// checkState holds what the runs wrote to what the ledger has.
+func (r *rerun) checkState() error {
+	for _, name := range slices.Sorted(maps.Keys(r.host.kept)) {
+		value, ok, err := r.after.Get(machine.ValueKey(r.contract.Address, []byte(name)))
+		if err != nil {
+			return err
+		}
+		if ok != (r.host.kept[name] != nil) || !bytes.Equal(value, r.host.kept[name]) {
+			return fmt.Errorf("run again it left %x under %x, the ledger has %x: %w", r.host.kept[name], name, value, errNotAlone)
 		}
 	}
 	return nil
@@ -291,8 +335,8 @@ func (r *rerun) check(want protocol.Code, err error) error {
 }
 
 // rerunHost is the ledger as the contract saw it. It answers what contracts
-// can do alone; what needs the rest of the ledger is the embedded host's, which
-// is nil, so that a contract that asks for it cannot be run again.
+// can do alone. Whatever else a host may come to answer is the embedded one's,
+// which is nil: a contract that asks for it cannot be run again.
 type rerunHost struct {
 	vm.Host
 	base      machine.State
@@ -353,6 +397,10 @@ func (h *rerunHost) Scan(prefix, after []byte, limit int) ([]vm.KV, error) {
 	}
 	return pairs, nil
 }
+
+func (h *rerunHost) Call(vm.CallRequest) (vm.CallResult, error) { return vm.CallResult{}, errNotAlone }
+func (h *rerunHost) Schedule(vm.TimerRequest) (uint64, error)   { return 0, errNotAlone }
+func (h *rerunHost) Cancel(uint64) (bool, error)                { return false, errNotAlone }
 
 func (h *rerunHost) Emit(e vm.Emission) error {
 	if h.hop >= h.hopLimit {

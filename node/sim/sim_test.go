@@ -70,6 +70,7 @@ type world struct {
 	requests map[string]*request // by encoded transaction
 	sent     [][]byte            // all of them
 	nonce    uint64
+	ids      int // of events: few, so that they repeat
 	stats    stats
 }
 
@@ -79,11 +80,12 @@ var simulated = map[string]string{"p1": "producer", "p2": "producer", Author: "a
 // simulate runs one seed.
 func simulate(seed uint64, engine *vm.Engine) (_ stats, err error) {
 	w := &world{random: rand.New(rand.NewPCG(seed, 1)), requests: map[string]*request{}}
+	w.ids = pick(w.random, 8, 40, 400)
 	o := Options{Accounts: []Account{{"p1", []string{"producer"}}, {"p2", []string{"producer"}}}, engine: engine}
 	o.Params = func(p *genesis.Params) {
 		p.MaxExpiryBlocks = 20
 		p.DedupeWindowEntries = pick(w.random, uint64(0), 7, 60, 1_000_000)
-		p.DeliveryGas = pick(w.random, uint64(100_000), 300_000)
+		p.DeliveryGas = pick(w.random, uint64(100_000), 1_000_000, 3_000_000)
 		p.ContractGas = pick(w.random, uint64(10_000_000), 12_000_000)
 		p.BlockGas = pick(w.random, uint64(10_000_000), 30_000_000, 2_000_000_000)
 		p.HopLimit = pick(w.random, uint8(0), 1, 3, 4)
@@ -232,23 +234,30 @@ func (w *world) crash(block *Block) error {
 	if moment < 4 {
 		w.stats.crashes++
 	}
+	var err error
+	again := 0 // blocks that the restart may find missing: what was committed is on disk
 	switch moment {
 	case 0: // at a write of the commit, or of what the store does beside it
 		l.disk.strike(1+w.random.IntN(4), lost)
-		return errors.Join(l.Apply(block), l.crash(lost))
+		err, again = errors.Join(l.Apply(block), l.crash(lost)), 1
 	case 1: // executed, not committed
 		mine := &Block{Height: block.Height, Time: block.Time, Txs: block.Txs}
 		if err := errors.Join(l.accept(mine), l.keepCode(mine)); err != nil {
 			return err
 		}
 		l.blocks, l.now = append(l.blocks, mine), mine.Time
-		return errors.Join(l.finalize(mine), l.crash(lost))
+		err, again = errors.Join(l.finalize(mine), l.crash(lost)), 1
 	case 2:
-		return errors.Join(l.crash(lost), l.Apply(block))
+		err = errors.Join(l.crash(lost), l.Apply(block))
 	case 3:
-		return errors.Join(l.Apply(block), l.crash(lost))
+		err = errors.Join(l.Apply(block), l.crash(lost))
+	default:
+		return l.Apply(block)
 	}
-	return l.Apply(block)
+	if err == nil && l.again > again {
+		err = fmt.Errorf("a crash lost %d committed blocks", l.again)
+	}
+	return err
 }
 
 // forgery offers a block with a transaction whose signature does not hold:
@@ -306,8 +315,7 @@ func (w *world) transaction() ([]byte, *request, error) {
 	return raw, r, err
 }
 
-// batch continues a stream, overlaps it, leaves a gap or declares one. Ids are
-// few, so that events repeat.
+// batch continues a stream, overlaps it, leaves a gap or declares one.
 func (w *world) batch(r *request) protocol.Body {
 	b := &batchRequest{stream: pick(w.random, "a", "b")}
 	next := w.model.next[streamKey{r.account, b.stream}]
@@ -323,7 +331,7 @@ func (w *world) batch(r *request) protocol.Body {
 	}
 	body := &protocol.Batch{Stream: b.stream, First: b.first, Skip: b.skip, Seed: seed(r.account, b.stream, w.nonce)}
 	for range 1 + w.random.IntN(12) {
-		who := identity{source: pick(w.random, "/x", "/y"), id: strconv.Itoa(w.random.IntN(150))}
+		who := identity{source: pick(w.random, "/x", "/y"), id: strconv.Itoa(w.random.IntN(w.ids))}
 		e := protocol.Event{
 			ID: who.id, Source: who.source, Type: pick(w.random, readingType, readingType, otherType),
 			DataForm: protocol.DataJSON, Data: []byte(pick(w.random, evenData, oddData, noData)),

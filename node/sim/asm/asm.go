@@ -39,6 +39,7 @@ const (
 	F64Div      = "\xa3"
 	I64FromF64  = "\xbd" // i64.reinterpret_f64
 	MemoryGrow  = "\x40\x00"
+	MemoryFill  = "\xfc\x0b\x00"
 )
 
 // Host functions by index: every module imports all of them, in this order.
