@@ -13,7 +13,8 @@ help: ## list the targets
 
 build: ## bin/cairn and bin/cairnd
 	@mkdir -p bin
-	go build -o bin/ ./client/cmd/cairn ./node/cmd/cairnd
+	@echo "building bin/cairn and bin/cairnd; the first time takes a minute or two"
+	@go build -o bin/ ./client/cmd/cairn ./node/cmd/cairnd
 
 run: build ## four validators on loopback, a contract, a city's readings (or DATA=file.csv), prices and receipts
 	@HOME_DIR="$(HOME_DIR)" DATA="$(DATA)" sh scripts/run.sh

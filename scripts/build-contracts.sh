@@ -4,8 +4,9 @@
 #
 #	build-contracts.sh [--check] [NAME ...]
 #
-# Without names it builds every folder of contracts/ that has a manifest.json
-# and Go source. --check writes nothing and fails when a committed file differs.
+# NAME may also be the path of a folder. Without names it builds every folder of
+# contracts/ that has a manifest.json and Go source, and the tests' own
+# contract. --check writes nothing and fails when a committed file differs.
 set -eu
 
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -20,6 +21,7 @@ if [ $# -eq 0 ]; then
 		name=$(dirname "$manifest")
 		[ -e "$name/main.go" ] && set -- "$@" "$name"
 	done
+	set -- "$@" "$root/node/sim/testdata/probe"
 fi
 
 tinygo=$("$root/scripts/tinygo.sh")
@@ -27,7 +29,11 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 status=0
 for name; do
-	dir=$root/contracts/$name
+	case $name in
+	*/*) dir=$(cd "$name" && pwd) ;;
+	*) dir=$root/contracts/$name ;;
+	esac
+	name=$(basename "$dir")
 	(
 		cd "$dir"
 		"$tinygo" build -target=cairn -opt=1 -panic=trap -no-debug -o "$work/linked.wasm" .
