@@ -7,6 +7,7 @@ import (
 	"fmt"
 )
 
+//go:embed maintenance/maintenance.wasm maintenance/manifest.json
 //go:embed parking/parking.wasm parking/manifest.json
 //go:embed saga/saga.wasm saga/manifest.json
 var files embed.FS

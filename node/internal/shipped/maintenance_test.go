@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/csv"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
+	"math/rand/v2"
 	"os"
 	"slices"
 	"strings"
@@ -48,6 +50,41 @@ func TestMaintenanceStates(t *testing.T) {
 	if len(states[0]) < 30 || !maps.EqualFunc(states[0], states[1], bytes.Equal) {
 		t.Errorf("%d entries from Go and %d from Rust are not the same", len(states[0]), len(states[1]))
 	}
+}
+
+// The modules agree on records of no manifest too: the transcript's, with
+// bytes changed, added or cut off, each after the one before it.
+func TestMaintenanceModulesAgree(t *testing.T) {
+	steps := strings.Split(strings.TrimSpace(string(readFile(t, "maintenance", "testdata/transcript.txt"))), "\n\n")
+	fromGo, fromRust := load(t, "maintenance", false), load(t, "maintenance-rust", false)
+	r := rand.New(rand.NewPCG(1, 2))
+	outcomes := map[string]int{}
+	for i := range 4 * len(steps) {
+		line, _, _ := strings.Cut(steps[i%len(steps)], "\n")
+		at := strings.LastIndexByte(line, ' ') + 1
+		record, err := hex.DecodeString(line[at:])
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch n := len(record); r.IntN(4) {
+		case 0:
+			record[r.IntN(n)] ^= byte(1 << r.IntN(8))
+		case 1:
+			record[n-1-r.IntN(min(n, 40))] = byte(r.Uint32())
+		case 2:
+			record = append(record[:n-r.IntN(min(n, 12))], record[:r.IntN(3)]...)
+		}
+		input := line[:at] + hex.EncodeToString(record)
+		a, b := replay(t, fromGo, input), replay(t, fromRust, input)
+		if a != b {
+			t.Fatalf("record %d\nfrom Go   %s\nfrom Rust %s", i, a, b)
+		}
+		outcomes[strings.Fields(a[len(input):])[0]]++
+	}
+	if !maps.EqualFunc(fromGo.state, fromRust.state, bytes.Equal) {
+		t.Error("the states are not the same")
+	}
+	t.Log(outcomes)
 }
 
 // The manifests differ in name and description alone.
