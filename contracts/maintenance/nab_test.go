@@ -145,17 +145,23 @@ func TestMachineTemperature(t *testing.T) {
 	if repeats != 12 || taken != 22_683 || right != 1045 || wrong != 494 || missed != 1223 || len(hit) != 4 || len(windows) != 4 {
 		t.Error("these are not the data's figures")
 	}
-	equal(t, c.ask(queryOfStats), fmt.Sprintf(`{"assets":1,"orders":{"opened":%d,"open":0,"escalated":0,"confirmed":%d,"falseAlarms":%d},"rewards":{"accrued":%d,"settled":0,"due":%d}}`,
+	c.checkEvents(orders, confirmed)
+}
+
+// checkEvents holds the totals and the digest of what was emitted.
+func (c *plant) checkEvents(orders, confirmed int) {
+	c.t.Helper()
+	equal(c.t, c.ask(queryOfStats), fmt.Sprintf(`{"assets":1,"orders":{"opened":%d,"open":0,"escalated":0,"confirmed":%d,"falseAlarms":%d},"rewards":{"accrued":%d,"settled":0,"due":%d}}`,
 		orders, confirmed, orders-confirmed, 100*confirmed, 100*confirmed))
 	digest := sha256.New()
 	for _, e := range c.Emitted {
 		fmt.Fprintf(digest, "%s %s %s\n", e.Type, e.Subject, e.Data)
 	}
 	if len(c.Emitted) != 2*orders+confirmed {
-		t.Errorf("%d events of %d orders, %d confirmed", len(c.Emitted), orders, confirmed)
+		c.t.Errorf("%d events of %d orders, %d confirmed", len(c.Emitted), orders, confirmed)
 	}
 	if sum := fmt.Sprintf("%x", digest.Sum(nil)); sum != ordersDigest {
-		t.Errorf("the events' digest is %s, want %s", sum, ordersDigest)
+		c.t.Errorf("the events' digest is %s, want %s", sum, ordersDigest)
 	}
 }
 

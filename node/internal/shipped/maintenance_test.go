@@ -87,6 +87,54 @@ func TestMaintenanceModulesAgree(t *testing.T) {
 	t.Log(outcomes)
 }
 
+// The longest page of orders fits an answer, and pages meet without a gap.
+func TestMaintenancePages(t *testing.T) {
+	for _, name := range maintenanceModules {
+		p := newPlant(t, name)
+		p.request(vm.Init, 0, p.manifest.Init, someone(1), `{"threshold":"above","thresholdOn":1}`)
+		const orders = 230
+		for i := range orders {
+			asset := fmt.Sprintf("%s%03d", strings.Repeat("\x01", 61), i)
+			record := abi.AppendEventHeader(nil, &abi.EventHeader{Subject: []byte(asset)})
+			record = abi.AppendU64(abi.AppendFlag(record, true), 1<<62-1)
+			if r := p.run(t, vm.Event, 0, record); r.Code != 0 {
+				t.Fatalf("%+v", r)
+			}
+		}
+		var seen []string
+		args := `{"limit":100}`
+		for args != "" {
+			text := p.request(vm.Query, 1, p.manifest.Queries[1].Fields, protocol.Address{}, args)
+			var page struct {
+				Orders []struct{ Asset string }
+				Next   *string
+			}
+			if err := json.Unmarshal(text, &page); err != nil {
+				t.Fatal(err)
+			}
+			if args = ""; page.Next != nil {
+				args = fmt.Sprintf(`{"limit":100,"after":%s}`, quoted(t, *page.Next))
+				t.Logf("%s: a page of %d orders is %d bytes and takes %d gas", name, len(page.Orders), len(text), p.gas)
+			}
+			for _, o := range page.Orders {
+				seen = append(seen, o.Asset)
+			}
+		}
+		if len(seen) != orders || !slices.IsSorted(seen) || len(slices.Compact(seen)) != orders {
+			t.Errorf("%s: %d orders in pages, want %d", name, len(seen), orders)
+		}
+	}
+}
+
+func quoted(t *testing.T, s string) string {
+	t.Helper()
+	text, err := json.Marshal(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
 // The manifests differ in name and description alone.
 func TestMaintenanceManifests(t *testing.T) {
 	var manifests []*abi.Manifest
