@@ -39,6 +39,7 @@ func configure(r *sdk.Request) {
 		maxAheadHours: r.IntOr(d.maxAheadHours),
 	}
 	p.check()
+	setOperator(r)
 	buf := make([]byte, ladderBytes)
 	for i, v := range p.fields() {
 		sdk.PutU64(buf[8*i:], uint64(*v))

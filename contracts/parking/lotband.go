@@ -123,6 +123,7 @@ func (b *lotBand) evaluate(p *ladder) {
 	b.occupied, b.capacity = 0, 0
 	b.evaluations++
 	evaluated.Add(1)
+	b.remember()
 
 	var w sdk.JSON
 	w.Object()

@@ -2,7 +2,8 @@
 // SFpark did: readings of how full a lot is come in, and once a week each
 // lot's price for the morning, midday and afternoon moves one step of a
 // ladder. README.md has the rule; every evaluation is an event on the ledger
-// whose cause is the reading or message that closed the week.
+// whose cause is the reading or message that closed the week. Vehicles that
+// enter and leave are charged at these prices, and spaces can be reserved.
 package main
 
 import (
@@ -19,6 +20,23 @@ const (
 	codeWeekFull      = 6 // WEEK_FULL
 	codeNotFound      = 7 // NOT_FOUND
 	codeBadState      = 8 // BAD_STATE
+
+	codeNotAllowed        = 9  // NOT_ALLOWED
+	codeBadName           = 10 // BAD_NAME
+	codeDoubleEnter       = 11 // DOUBLE_ENTER
+	codeNoSession         = 12 // NO_SESSION
+	codeWrongLot          = 13 // WRONG_LOT
+	codeBadTime           = 14 // BAD_TIME
+	codeStayTooLong       = 15 // STAY_TOO_LONG
+	codeBadAmount         = 16 // BAD_AMOUNT
+	codeReferenceUsed     = 17 // REFERENCE_USED
+	codeBadRange          = 18 // BAD_RANGE
+	codeReservationExists = 19 // RESERVATION_EXISTS
+	codeNoSpace           = 20 // NO_SPACE
+	codeNoReservation     = 21 // NO_RESERVATION
+	codeWrongState        = 22 // WRONG_STATE
+	codeNotDue            = 23 // NOT_DUE
+	codeTooLate           = 24 // TOO_LATE
 )
 
 // Bounds of a reading.
@@ -35,9 +53,23 @@ func init() {
 	sdk.OnInit(configure)
 	sdk.OnEvent("parking.occupancy.v1", reading)
 	sdk.OnEvent("parking.week.close.v1", closeWeek)
+	sdk.OnEvent("parking.session.enter.v1", enter)
+	sdk.OnEvent("parking.session.leave.v1", leave)
+	sdk.OnEvent("parking.session.lost.v1", lostTicket)
+	sdk.OnEvent("parking.account.credit.v1", creditAccount)
+	sdk.OnEvent("parking.lot.spaces.v1", setSpaces)
+	sdk.OnEvent("parking.reservation.request.v1", request)
+	sdk.OnEvent("parking.reservation.confirm.v1", confirm)
+	sdk.OnEvent("parking.reservation.cancel.v1", cancel)
+	sdk.OnEvent("parking.reservation.expire.v1", expire)
+	sdk.OnCall("gate", callGate)
 	sdk.OnQuery("price", queryPrice)
 	sdk.OnQuery("prices", queryPrices)
 	sdk.OnQuery("evaluations", queryEvaluations)
+	sdk.OnQuery("session", querySession)
+	sdk.OnQuery("account", queryAccount)
+	sdk.OnQuery("reservation", queryReservation)
+	sdk.OnQuery("spaces", querySpaces)
 }
 
 func main() {}
@@ -46,9 +78,7 @@ func main() {}
 // one state read and one write.
 func reading(e *sdk.Event) {
 	occupied, capacity := e.Int(), e.Uint()
-	if len(e.Subject) == 0 || len(e.Subject) > maxLotBytes || string(e.Subject) == everyLot {
-		sdk.Abort(codeBadLot, "BAD_LOT: the subject names the lot, 1 to 64 bytes and not *")
-	}
+	checkLot(e.Subject)
 	if capacity == 0 || capacity > maxCapacity {
 		sdk.Abort(codeBadCapacity, "BAD_CAPACITY: a lot has 1 to 1000000 spaces")
 	}

@@ -31,8 +31,8 @@ func TestManifest(t *testing.T) {
 	if err := sdk.CheckManifest(m); err != nil {
 		t.Fatal(err)
 	}
-	if len(m.Init) != ladderBytes/8 {
-		t.Fatalf("%d init fields, the ladder has %d", len(m.Init), ladderBytes/8)
+	if len(m.Init) != ladderBytes/8+1 {
+		t.Fatalf("%d init fields, the ladder has %d and the operator one", len(m.Init), ladderBytes/8)
 	}
 }
 
@@ -60,7 +60,7 @@ func (c *town) deploy(fields map[int]int64) error {
 			args.Absent()
 		}
 	}
-	return c.Init(args)
+	return c.Init(args.Bytes(operator[:]))
 }
 
 func (c *town) read(lot, at string, occupied int64, capacity uint64) error {

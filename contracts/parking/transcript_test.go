@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"os"
 	"testing"
+	"time"
 
+	"github.com/cairn-ledger/cairn/contracts/abi"
 	"github.com/cairn-ledger/cairn/contracts/sdk"
 )
 
@@ -84,4 +86,77 @@ func (c *town) scenario() {
 	query(queryOfCount, nil)
 	query(queryOfCount+1, nil)
 	query(queryOfPrice, new(sdk.Args).Text("fields of another manifest"))
+	c.visits(next)
+}
+
+// visits are vehicles, accounts and reservations of the lots above, some of
+// them out of turn.
+func (c *town) visits(next func(uint32) uint32) {
+	c.TimeMs = uint64(clock("2017-01-07 09:00:00").UnixMilli())
+	_ = c.callGate(gate, gate[:], true)
+	_ = c.callGate(operator, gate[:10], true)
+	c.gateKnown()
+	lots := []string{"A", `the "7\8"`}
+	origins := [][abi.AddressBytes]byte{operator, gate, gate, addressOf(9)}
+	at := clock("2017-01-07 09:00:00")
+	for _, lot := range lots {
+		_ = c.tell(operator, eventSpaces, 1, lot, at, new(sdk.Args).Uint(1+uint64(next(2))))
+	}
+	for i := range uint64(220) {
+		at = at.Add(time.Duration(next(40_000)) * 10 * time.Millisecond)
+		origin, lot, id := origins[next(4)], lots[next(2)], fmt.Sprintf("%c", 'p'+next(5))
+		slot := at.Truncate(15 * time.Minute).Add(time.Duration(next(9)) * 15 * time.Minute)
+		switch kind := int(next(14)); kind {
+		case 0, 1, 2:
+			reservation, account := "", ""
+			if next(2) == 0 {
+				reservation = fmt.Sprint("r", id, lot)
+			}
+			if next(2) == 0 {
+				account = "ann"
+			}
+			_ = c.tell(origin, eventEnter, i, lot, at, entering(id, account, reservation))
+		case 3, 4:
+			_ = c.tell(origin, eventLeave, i, lot, at, ticketed(id))
+		case 5:
+			_ = c.tell(origins[next(2)], eventLost, i, lot, at, ticketed(id).Uint(uint64(next(900))))
+		case 6:
+			_ = c.tell(operator, eventLost, i, lot, at, ticketed(id).Absent())
+		case 7:
+			_ = c.tell(origins[next(2)], eventCredit, i, "ann", at, new(sdk.Args).Uint(uint64(next(900))).Text(id))
+		case 8:
+			_ = c.tell(operator, eventSpaces, i, lot, at, new(sdk.Args).Uint(uint64(next(5))))
+		case 9, 10:
+			_ = c.tell(origin, eventRequest, i, lot, at, asking(fmt.Sprint("r", id, lot), slot, slot.Add(time.Duration(next(9))*15*time.Minute)))
+			_ = c.tell(operator, eventConfirm, i, lot, at, ticketed(fmt.Sprint("r", id, lot)))
+		default:
+			_ = c.tell(origin, []int{eventConfirm, eventCancel, eventExpire}[kind-11], i, lot, at, ticketed(fmt.Sprint("r", id, lot)))
+		}
+	}
+	query := func(handler int, args *sdk.Args) { _, _ = c.Query(handler, args) }
+	for _, id := range []string{"p", "q", "r", "s", "t", "nobody", ""} {
+		query(queryOfSession, ticketed(id))
+		for _, lot := range lots {
+			query(queryOfReservation, ticketed(fmt.Sprint("r", id, lot)))
+		}
+	}
+	query(queryOfAccount, ticketed("ann"))
+	query(queryOfAccount, ticketed("bob"))
+	for _, hours := range []time.Duration{1, 24 * 7, 24*7 + 1} {
+		from := at.Truncate(time.Hour)
+		query(queryOfSpaces, ticketed("A").Int(from.UnixNano()).Int(from.Add(hours*time.Hour).UnixNano()))
+	}
+	c.weekend()
+}
+
+// weekend is a stay over weeks, that ends after its first week was evaluated.
+func (c *town) weekend() {
+	from := clock("2017-01-29 22:59:30")
+	_ = c.tell(gate, eventEnter, 1000, "AB", from, entering("long", "ann", ""))
+	c.mustRead("AB", "2017-01-29 23:00:00", 99, 100)
+	c.mustRead("AB", "2017-01-31 23:00:00", 99, 100)
+	_ = c.tell(gate, eventLeave, 1001, "AB", from.AddDate(0, 0, 57), ticketed("long"))
+	_ = c.tell(gate, eventLeave, 1002, "AB", from.AddDate(0, 0, 17), ticketed("long"))
+	_ = c.callGate(operator, gate[:], false)
+	_ = c.tell(gate, eventEnter, 1003, "AB", from.AddDate(0, 0, 18), entering("long", "", ""))
 }
