@@ -86,6 +86,26 @@ func (c *Client) Call(ctx context.Context, key protocol.PrivateKey, contract pro
 	return c.Execute(ctx, key, &protocol.Call{Contract: contract, Method: method, Args: args})
 }
 
+// Upgrade gives a contract other code; args are those of its migration.
+func (c *Client) Upgrade(ctx context.Context, key protocol.PrivateKey, contract protocol.Address, module, manifest []byte, args json.RawMessage) (rest.Status, error) {
+	return c.Execute(ctx, key, &protocol.Upgrade{
+		Contract: contract, Deploy: protocol.Deploy{Code: module, Manifest: manifest, Args: args},
+	})
+}
+
+// Control pauses or resumes a contract, or redelivers or skips an entry; index
+// is 0 for the first two.
+func (c *Client) Control(ctx context.Context, key protocol.PrivateKey, contract protocol.Address, action protocol.Action, index uint64) (rest.Status, error) {
+	return c.Execute(ctx, key, &protocol.Control{Contract: contract, Action: action, Index: index})
+}
+
+// ContractLogs lists what a contract said on the node that is asked, after a
+// number, 0 for all it keeps.
+func (c *Client) ContractLogs(ctx context.Context, contract string, after uint64) ([]rest.ContractLog, error) {
+	list, err := read[rest.ContractLogs](ctx, c, "/v1/contracts/%s/logs?after=%d", url.PathEscape(contract), after)
+	return list.Logs, err
+}
+
 // Contracts lists the deployed contracts.
 func (c *Client) Contracts(ctx context.Context) ([]rest.Contract, error) {
 	list, err := read[rest.Contracts](ctx, c, "/v1/contracts")

@@ -47,8 +47,8 @@ const (
 //
 //   - No transaction indexer: it runs on the consensus path and writes more
 //     than the ledger itself; outcomes are indexed by the ledger.
-//   - No empty blocks: an idle network rests. CometBFT still makes the block that
-//     carries a changed app hash.
+//   - No empty blocks: an idle network rests, but for the block that carries a
+//     changed app hash, and one a minute for the timers of contracts.
 //   - No pause after a commit: with the default of one second, a third of the
 //     throughput is lost waiting for late votes.
 //   - No recheck: a waiting transaction cannot become harmful, only
@@ -84,6 +84,7 @@ func cometConfig(home string, c *Config) *cmtconfig.Config {
 	cfg.Consensus.TimeoutCommit = 0
 	cfg.Consensus.SkipTimeoutCommit = true
 	cfg.Consensus.CreateEmptyBlocks = false
+	cfg.Consensus.CreateEmptyBlocksInterval = time.Duration(c.IdleBlock)
 	cfg.Consensus.PeerGossipSleepDuration = time.Duration(c.GossipSleep)
 	cfg.Mempool.Recheck = false
 	cfg.Mempool.Size = mempoolTxs + mempoolTxs/4 // gossip may fill what the API leaves

@@ -38,6 +38,7 @@ type Config struct {
 	MaxConnections int      `toml:"max_connections" comment:"Connections the API serves at once; more wait in the backlog."`
 
 	TimeoutPropose   Duration `toml:"timeout_propose" comment:"How long a round waits for its proposer. CometBFT's 3s makes one dead validator of four cost 4.6s at the 99th percentile; 1s halves that and still covers a slow disk."`
+	IdleBlock        Duration `toml:"idle_block" comment:"How long an idle network waits before it makes an empty block. Timers of contracts that wait for a time of day are at most that late on a network without events."`
 	MempoolBytes     int64    `toml:"mempool_bytes" comment:"Bytes of transactions that may wait for a block; beyond it the API answers BUSY."`
 	BlockBytes       int64    `toml:"block_bytes" comment:"Proposed block size limit in bytes, at most the network's 8 MiB. 4 MiB carried 21 MB/s where 1 MiB carried 16.6 and 8 MiB 22."`
 	P2PRate          int64    `toml:"p2p_rate" comment:"Bytes a second to and from one peer. CometBFT's 5 MB/s halves throughput on a local network; lower it on a metered line."`
@@ -64,7 +65,7 @@ func Default() Config {
 		Name: "node0", GenesisFile: "genesis.json",
 		APIAddress: "127.0.0.1:8080", RPCAddress: "127.0.0.1:9080", P2PAddress: "127.0.0.1:10080", Peers: []string{},
 		LogLevel: "info", LogFormat: "text", CacheBytes: 256 << 20, MaxConnections: 4096,
-		TimeoutPropose: Duration(time.Second), MempoolBytes: 64 << 20, BlockBytes: 4 << 20,
+		TimeoutPropose: Duration(time.Second), IdleBlock: Duration(time.Minute), MempoolBytes: 64 << 20, BlockBytes: 4 << 20,
 		P2PRate: 512 << 20, GossipSleep: Duration(10 * time.Millisecond), MaxPacketPayload: 16 << 10,
 	}
 }
@@ -99,6 +100,7 @@ func (c *Config) Validate() error {
 		{"cache_bytes", c.CacheBytes, 1 << 20, 1 << 40},
 		{"max_connections", int64(c.MaxConnections), 16, 1 << 20},
 		{"timeout_propose", int64(c.TimeoutPropose), int64(50 * time.Millisecond), int64(time.Minute)},
+		{"idle_block", int64(c.IdleBlock), int64(time.Second), int64(24 * time.Hour)},
 		{"mempool_bytes", c.MempoolBytes, 2 << 20, 1 << 40},
 		{"block_bytes", c.BlockBytes, 2 << 20, maxBlockBytes},
 		{"p2p_rate", c.P2PRate, 64 << 10, 1 << 40},

@@ -150,20 +150,24 @@ func (b *backend) Contracts() ([]rest.Contract, error) {
 	}
 	out := make([]rest.Contract, 0, len(contracts))
 	for _, c := range contracts {
-		lag, err := machine.Lag(view, c.Address, head.LogSize)
+		described, err := describe(view, head.LogSize, c)
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, describe(c, lag))
+		out = append(out, described)
 	}
 	return out, nil
 }
 
-func describe(c *machine.Contract, lag uint64) rest.Contract {
+func describe(s machine.State, logSize uint64, c *machine.Contract) (rest.Contract, error) {
 	m := c.Manifest
+	lag, err := machine.Lag(s, c.Address, logSize)
+	if err != nil {
+		return rest.Contract{}, err
+	}
 	out := rest.Contract{
 		Name: m.Name, Address: c.Address, Author: c.Author, Version: m.Version, Description: m.Description,
-		CodeHash: c.CodeHash, ManifestHash: c.ManifestHash, Since: c.Since, Lag: lag,
+		CodeHash: c.CodeHash, ManifestHash: c.ManifestHash, Since: c.Since, Lag: lag, Paused: c.Paused,
 		Events: []string{}, Calls: []string{}, Queries: []string{},
 	}
 	for _, e := range m.Events {
@@ -175,7 +179,14 @@ func describe(c *machine.Contract, lag uint64) rest.Contract {
 	for _, q := range m.Queries {
 		out.Queries = append(out.Queries, q.Name)
 	}
-	return out
+	if out.Timers, err = machine.PendingTimers(s, c.Address); err != nil {
+		return out, err
+	}
+	index, attempts, retrying, err := machine.Retrying(s, c.Address)
+	if retrying {
+		out.Retrying = &rest.Retry{Index: index, Attempts: attempts}
+	}
+	return out, err
 }
 
 func (b *backend) findContract(s machine.State, nameOrAddress string) (*machine.Contract, error) {
@@ -197,8 +208,27 @@ func (b *backend) Contract(nameOrAddress string) (rest.Contract, error) {
 	if err != nil {
 		return rest.Contract{}, err
 	}
-	lag, err := machine.Lag(view, c.Address, head.LogSize)
-	return describe(c, lag), err
+	return describe(view, head.LogSize, c)
+}
+
+// ContractLogs lists what a contract said on this node.
+func (b *backend) ContractLogs(contract string, after uint64) ([]rest.ContractLog, error) {
+	view, _, err := b.viewAt(0)
+	if err != nil {
+		return nil, err
+	}
+	c, err := b.findContract(view, contract)
+	if err != nil {
+		return nil, err
+	}
+	var out []rest.ContractLog
+	for _, l := range b.app.Logs(c.Address, after) {
+		out = append(out, rest.ContractLog{
+			Number: l.Number, Height: l.Height, Index: l.Index, TxID: l.TxID, Code: l.Code, Name: l.Code.Name(),
+			GuestCode: l.GuestCode, Lines: append([]string{}, l.Lines...),
+		})
+	}
+	return out, nil
 }
 
 // DeadLetters lists a contract's dead letters from an index on.

@@ -128,6 +128,33 @@ type Contract struct {
 	Calls        []string         `json:"calls"`
 	Queries      []string         `json:"queries"`
 	Lag          uint64           `json:"lag"`
+	Paused       bool             `json:"paused"`
+	Retrying     *Retry           `json:"retrying,omitempty"`
+	Timers       uint64           `json:"timers"` // that wait to fire
+}
+
+// Retry is an entry that a contract aborted and is tried again.
+type Retry struct {
+	Index    uint64 `json:"index"`
+	Attempts int    `json:"attempts"` // so far
+}
+
+// ContractLog is what one run of a contract said to the operator of the node
+// that is asked, and why it failed if it did. Nothing proves it.
+type ContractLog struct {
+	Number    uint64        `json:"number"` // counts the contract's since the node started
+	Height    uint64        `json:"height"`
+	Index     uint64        `json:"index"` // log entry delivered, or that a transaction made or would have made
+	TxID      protocol.Hash `json:"txId,omitzero"`
+	Code      protocol.Code `json:"code"`
+	Name      string        `json:"name"` // of the code
+	GuestCode uint32        `json:"guestCode,omitempty"`
+	Lines     []string      `json:"lines"`
+}
+
+// ContractLogs is the answer of a contract's logs.
+type ContractLogs struct {
+	Logs []ContractLog `json:"logs"`
 }
 
 // DeadLetter is a delivery that was given up.

@@ -9,12 +9,14 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/cairn-ledger/cairn/client/rest"
 	"github.com/cairn-ledger/cairn/contracts"
 )
 
 func contractCommand(s *session) *cobra.Command {
 	return group("contract", "Deploy, list, call and ask contracts",
-		deployCommand(s), listCommand(s), queryCommand(s), callCommand(s), deadLettersCommand(s))
+		deployCommand(s), listCommand(s), queryCommand(s), callCommand(s),
+		upgradeCommand(s), logsCommand(s), deadLettersCommand(s), redeliverCommand(s), skipCommand(s), pauseCommand(s), resumeCommand(s))
 }
 
 func deployCommand(s *session) *cobra.Command {
@@ -40,11 +42,7 @@ func deployCommand(s *session) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if s.json {
-				return s.printJSON(status)
-			}
-			fmt.Fprintf(s.out, "deployed at height %d, entry %d\n", status.Height, status.FirstIndex)
-			return nil
+			return s.printDone(status, "deployed")
 		},
 	}
 	cmd.Flags().StringVar(&module, "wasm", "", "WebAssembly module")
@@ -84,13 +82,26 @@ func listCommand(s *session) *cobra.Command {
 				return s.printJSON(list)
 			}
 			table := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
-			fmt.Fprintln(table, "NAME\tVERSION\tADDRESS\tSINCE\tLAG\tEVENTS\tQUERIES")
+			fmt.Fprintln(table, "NAME\tVERSION\tADDRESS\tSINCE\tSTATE\tLAG\tEVENTS\tQUERIES")
 			for _, c := range list {
-				fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%d\t%s\t%s\n", c.Name, c.Version, c.Address, c.Since, c.Lag, strings.Join(c.Events, ","), strings.Join(c.Queries, ","))
+				fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%s\t%d\t%s\t%s\n", c.Name, c.Version, c.Address, c.Since, state(c), c.Lag, strings.Join(c.Events, ","), strings.Join(c.Queries, ","))
 			}
 			return table.Flush()
 		},
 	}
+}
+
+// state says in a word what a contract does.
+func state(c rest.Contract) string {
+	switch {
+	case c.Paused:
+		return "paused"
+	case c.Retrying != nil:
+		return "retrying"
+	case c.Lag > 0:
+		return "behind"
+	}
+	return "ready"
 }
 
 // textArgs reads name=value arguments.
@@ -142,22 +153,15 @@ func callCommand(s *session) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			contract, ok, err := l.Contract(cmd.Context(), args[0])
+			contract, err := named(cmd, l, args[0])
 			if err != nil {
 				return err
-			}
-			if !ok {
-				return fmt.Errorf("no contract is named %q; `cairn contract list` shows what there is", args[0])
 			}
 			status, err := l.Call(cmd.Context(), author, contract.Address, args[1], json.RawMessage(callArgs))
 			if err != nil {
 				return err
 			}
-			if s.json {
-				return s.printJSON(status)
-			}
-			fmt.Fprintf(s.out, "done at height %d, entry %d\n", status.Height, status.FirstIndex)
-			return nil
+			return s.printDone(status, "done")
 		},
 	}
 	cmd.Flags().StringVar(&callArgs, "args", "", "arguments, a JSON object")

@@ -42,6 +42,8 @@ type Backend interface {
 	Query(ctx context.Context, contract, method string, args Args, height uint64) (json.RawMessage, error)
 	// DeadLetters lists those of a contract whose index is at least from.
 	DeadLetters(contract string, from uint64, limit int) ([]rest.DeadLetter, error)
+	// ContractLogs lists what a contract said on this node, after a number.
+	ContractLogs(contract string, after uint64) ([]rest.ContractLog, error)
 	Genesis() []byte
 	Version() string
 	// Ready is nil when the node can serve: caught up and connected.

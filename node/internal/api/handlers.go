@@ -273,6 +273,15 @@ func (s *Server) deadLetters(r *request) (any, error) {
 	return rest.DeadLetters{DeadLetters: orEmpty(letters)}, err
 }
 
+func (s *Server) contractLogs(r *request) (any, error) {
+	after, err := r.uint("after", 0, 0, maxIndex)
+	if err != nil {
+		return nil, err
+	}
+	logs, err := s.backend.ContractLogs(r.PathValue("contract"), after)
+	return rest.ContractLogs{Logs: orEmpty(logs)}, err
+}
+
 func (s *Server) live(*request) (any, error) { return map[string]string{"status": "live"}, nil }
 
 func (s *Server) ready(*request) (any, error) {

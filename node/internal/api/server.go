@@ -125,6 +125,7 @@ func (s *Server) routes() []route {
 		{pattern: "GET /v1/contracts/{contract}", handle: s.contract},
 		{pattern: "GET /v1/contracts/{contract}/query/{method}", params: anyParams, handle: s.query},
 		{pattern: "GET /v1/contracts/{contract}/dead-letters", params: []string{"from", "limit"}, handle: s.deadLetters},
+		{pattern: "GET /v1/contracts/{contract}/logs", params: []string{"after"}, handle: s.contractLogs},
 		{pattern: "GET /livez", handle: s.live},
 		{pattern: "GET /healthz", handle: s.live},
 		{pattern: "GET /readyz", handle: s.ready},

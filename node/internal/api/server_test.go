@@ -59,6 +59,7 @@ func TestRoutes(t *testing.T) {
 		{"/v1/contracts/parking/query/price?lot=A&height=3", `{"height":3,"json":"","text":{"lot":"A"}}`},
 		{"/v1/contracts/parking/query/price?args=%7B%7D", `"json":"{}"`},
 		{"/v1/contracts/parking/dead-letters", `"deadLetters":[]`},
+		{"/v1/contracts/parking/logs?after=3", `"logs":[]`},
 		{"/livez", "live"},
 		{"/healthz", "live"},
 		{"/version", "v0.0.0-test"},

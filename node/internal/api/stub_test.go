@@ -190,6 +190,11 @@ func (b *stub) DeadLetters(contract string, from uint64, limit int) ([]rest.Dead
 	return nil, err
 }
 
+func (b *stub) ContractLogs(contract string, after uint64) ([]rest.ContractLog, error) {
+	_, err := b.Contract(contract)
+	return nil, err
+}
+
 func (b *stub) Genesis() []byte { return []byte(`{"chainId":"cairn-stub"}`) }
 func (b *stub) Version() string { return "v0.0.0-test" }
 

@@ -53,6 +53,7 @@ type App struct {
 	Config
 
 	waiting *pending
+	logs    *contractLogs
 
 	block    *store.Batch // executed and sealed, not committed; consensus goroutine only
 	executed machine.Result
@@ -73,7 +74,7 @@ type Totals struct {
 
 // New makes an application.
 func New(c Config) *App {
-	return &App{Config: c, waiting: newPending(), committed: make(chan struct{})}
+	return &App{Config: c, waiting: newPending(), logs: newContractLogs(), committed: make(chan struct{})}
 }
 
 // Info tells CometBFT where the store stands; its handshake replays what is missing.
@@ -204,6 +205,7 @@ func (a *App) Commit(context.Context, *abci.RequestCommit) (*abci.ResponseCommit
 	for i := range a.executed.Outcomes {
 		a.waiting.remove(a.executed.Outcomes[i].TxID)
 	}
+	a.logs.add(a.Store.Head().Height, a.executed.Logs)
 	a.mu.Lock()
 	a.totals.CommitSeconds += time.Since(start).Seconds()
 	close(a.committed)

@@ -71,6 +71,7 @@ func (x *execution) redeliver(c *checked, contract *Contract, index uint64, out 
 		return nil, err
 	}
 	out.Gas = a.gas
+	x.log(contract.Address, index, c.ID, a.result)
 	if a.result.Code != protocol.CodeOK {
 		a.host.state.Discard()
 		out.GuestCode = a.result.GuestCode

@@ -182,6 +182,7 @@ func (x *execution) deliver(c *consumer, entry freshEntry, retries uint8) (gas u
 	if err != nil {
 		return 0, false, err
 	}
+	x.log(c.Address, c.cursor.index, protocol.Hash{}, a.result)
 	if a.result.Code == protocol.CodeContractAborted && c.attempts < retries {
 		// Only a contract's own refusal can turn out otherwise later. It waits
 		// 1, 2, 4 ... blocks, and what comes after waits with it.
@@ -242,7 +243,7 @@ func (x *execution) attempt(c *Contract, index uint64, entry freshEntry) (*attem
 	if !refused {
 		return nil, err
 	}
-	a.result.Code = code
+	a.result.Code, a.result.Log = code, []string{err.Error()}
 	return a, nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/cairn-ledger/cairn/genesis"
 	"github.com/cairn-ledger/cairn/node/internal/membership"
 	"github.com/cairn-ledger/cairn/node/internal/store"
+	"github.com/cairn-ledger/cairn/node/internal/vm"
 )
 
 // Block is what execution knows of a block.
@@ -23,6 +24,27 @@ type Result struct {
 	Delivered int       // contract deliveries that committed
 	Dead      int       // contract deliveries given up
 	Gas       uint64    // used by deliveries
+	Logs      []Log     // of runs that said something or failed, for this node's operator
+}
+
+// Log is what one run of a contract said, and why it failed if it did. It is
+// no part of consensus.
+type Log struct {
+	Contract  protocol.Address
+	Index     uint64        // log entry delivered; of a transaction, the entry it made or would have made
+	TxID      protocol.Hash // zero for deliveries
+	Code      protocol.Code
+	GuestCode uint32
+	Lines     []string
+}
+
+// maxLogs bounds the runs of one block that are kept for the operator.
+const maxLogs = 1_000
+
+func (x *execution) log(contract protocol.Address, index uint64, tx protocol.Hash, r vm.Result) {
+	if len(x.result.Logs) < maxLogs && (len(r.Log) > 0 || r.Code != protocol.CodeOK) {
+		x.result.Logs = append(x.result.Logs, Log{contract, index, tx, r.Code, r.GuestCode, r.Log})
+	}
 }
 
 // Outcome is one transaction's: the part every node agrees on, and text for

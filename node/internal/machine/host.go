@@ -163,6 +163,7 @@ func (x *execution) act(c *checked, contract *Contract, child *state.Overlay, en
 		return err
 	}
 	out.Gas = result.GasUsed
+	x.log(contract.Address, x.b.LogSize(), c.ID, result)
 	if result.Code != protocol.CodeOK {
 		child.Discard()
 		out.GuestCode = result.GuestCode

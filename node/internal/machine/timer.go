@@ -239,6 +239,7 @@ func (x *execution) fire(c *consumer, t *timer, blockGas *uint64) error {
 		return err
 	}
 	x.spend(c, blockGas, a.gas)
+	x.log(c.Address, index, protocol.Hash{}, a.result)
 	return x.settle(c.Contract, index, a)
 }
 

@@ -6,7 +6,7 @@ package asm
 import (
 	"encoding/binary"
 	"fmt"
-	"slices"
+	"strings"
 
 	"github.com/cairn-ledger/cairn/contracts/abi"
 )
@@ -43,15 +43,13 @@ const (
 )
 
 // Host functions by index: every module imports all of them, in this order.
-var hostFunctions = []struct {
-	name   string
-	params int    // all i32
-	result string // "" for none
-}{
-	{abi.HostInput, 3, ""}, {abi.HostOutput, 2, ""},
-	{abi.HostStateGet, 4, TypeI32}, {abi.HostStateSet, 4, ""}, {abi.HostStateDelete, 2, ""}, {abi.HostStateScan, 7, TypeI32},
-	{abi.HostEmit, 6, ""}, {abi.HostBlockHeight, 0, TypeI64}, {abi.HostBlockTimeMs, 0, TypeI64}, {abi.HostSelf, 1, ""},
-	{abi.HostSHA256, 3, ""}, {abi.HostVerify, 3, TypeI32}, {abi.HostLog, 2, ""}, {abi.HostAbort, 3, ""},
+// Types are one letter a value: i for i32, l for i64.
+var hostFunctions = []struct{ name, params, result string }{
+	{abi.HostInput, "iii", ""}, {abi.HostOutput, "ii", ""},
+	{abi.HostStateGet, "iiii", "i"}, {abi.HostStateSet, "iiii", ""}, {abi.HostStateDelete, "ii", ""}, {abi.HostStateScan, "iiiiiii", "i"},
+	{abi.HostEmit, "iiiiii", ""}, {abi.HostBlockHeight, "", "l"}, {abi.HostBlockTimeMs, "", "l"}, {abi.HostSelf, "i", ""},
+	{abi.HostCall, "iiiiilii", "l"}, {abi.HostSchedule, "iilii", "l"}, {abi.HostCancel, "l", "i"},
+	{abi.HostSHA256, "iii", ""}, {abi.HostVerify, "iii", "i"}, {abi.HostLog, "ii", ""}, {abi.HostAbort, "iii", ""},
 }
 
 // Host calls a host function with what is on the stack.
@@ -119,7 +117,7 @@ type Module struct {
 	Functions []Function
 	Data      string // memory from address 0 on
 	Pages     int    // of the memory at the start; 1 when 0
-	Extra     string // sections to put last, encoded
+	Starts    bool   // function 0 is the start function
 }
 
 // Entry makes a contract's entry point; Init has one parameter, the others
@@ -136,7 +134,7 @@ func Entry(export, locals string, body Code) Function {
 func (m *Module) Bytes() []byte {
 	var types, imports, functions, exports, bodies []string
 	for i, f := range hostFunctions {
-		types = append(types, funcType(f.params, f.result))
+		types = append(types, funcType(valueTypes.Replace(f.params), valueTypes.Replace(f.result)))
 		imports = append(imports, name(abi.HostModule)+name(f.name)+"\x00"+u(i))
 	}
 	exports = append(exports, name(abi.ExportMemory)+"\x02\x00")
@@ -145,7 +143,7 @@ func (m *Module) Bytes() []byte {
 		if f.Result {
 			result = TypeI32
 		}
-		types = append(types, funcType(f.Params, result))
+		types = append(types, funcType(strings.Repeat(TypeI32, f.Params), result))
 		functions = append(functions, u(len(hostFunctions)+i))
 		if f.Export != "" {
 			exports = append(exports, name(f.Export)+"\x00"+u(len(hostFunctions)+i))
@@ -158,11 +156,15 @@ func (m *Module) Bytes() []byte {
 		bodies = append(bodies, u(len(body))+body)
 	}
 	out := "\x00asm\x01\x00\x00\x00" + section(1, types...) + section(2, imports...) + section(3, functions...) +
-		section(5, "\x00"+u(max(m.Pages, 1))) + section(7, exports...) + section(10, bodies...)
+		section(5, "\x00"+u(max(m.Pages, 1))) + section(7, exports...)
+	if m.Starts {
+		out += "\x08" + name(u(len(hostFunctions)))
+	}
+	out += section(10, bodies...)
 	if m.Data != "" {
 		out += section(11, "\x00"+I32(0)+End+u(len(m.Data))+m.Data)
 	}
-	return []byte(out + m.Extra)
+	return []byte(out)
 }
 
 // Contract is a module with one entry point for events.
@@ -184,8 +186,10 @@ func Manifest(contract string, eventTypes ...string) []byte {
 	return append(text, "]}"...)
 }
 
-func funcType(params int, result string) string {
-	return "\x60" + u(params) + string(slices.Repeat([]byte(TypeI32), params)) + u(len(result)) + result
+var valueTypes = strings.NewReplacer("i", TypeI32, "l", TypeI64)
+
+func funcType(params, result string) string {
+	return "\x60" + u(len(params)) + params + u(len(result)) + result
 }
 
 // section is a section that is a list.
