@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -41,6 +42,8 @@ type Options struct {
 	// may send events and call.
 	Accounts []sim.Account
 	Params   func(*genesis.Params) // changes the ledger's default rules
+	// Interpreter runs the contracts without compiling them.
+	Interpreter bool
 }
 
 // ledger is what the contracts of one test share.
@@ -100,12 +103,12 @@ func RefuseModule(t testing.TB, module, manifest []byte, args Args, code protoco
 // Found founds a ledger without contracts.
 func Found(t testing.TB, o Options) *Contract {
 	t.Helper()
-	so := sim.Options{Params: o.Params, Accounts: o.Accounts}
+	so := sim.Options{Params: o.Params, Accounts: o.Accounts, Interpreter: o.Interpreter}
 	if o.Start != "" {
 		so.Start = parseTime(t, o.Start)
 	}
 	for _, name := range []string{"alice", "bob", "carol"} {
-		so.Accounts = append(so.Accounts, sim.Account{Name: name, Roles: []string{"author", "producer"}})
+		so.Accounts = append(slices.Clip(so.Accounts), sim.Account{Name: name, Roles: []string{"author", "producer"}})
 	}
 	s, err := sim.New(so)
 	if err != nil {
