@@ -3,10 +3,12 @@
 export CGO_ENABLED = 0
 TOOL = go tool -modfile=scripts/tools/go.mod
 FUZZTIME ?= 30s
+SEEDS ?= 200
+SEED ?= 1
 DATA ?=
 HOME_DIR ?= .devnet
 
-.PHONY: help build run test check race fuzz e2e bench contracts vectors vuln clean
+.PHONY: help build run test check race fuzz sim e2e bench contracts vectors vuln clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -32,6 +34,9 @@ race: ## the tests under the race detector
 
 fuzz: ## every fuzz target for FUZZTIME
 	@sh scripts/fuzz.sh $(FUZZTIME)
+
+sim: ## replicas that crash, replay and must agree at every height; SEEDS=200 from SEED=1 on
+	go test ./node/sim -run Simulation -count=1 -v -timeout 60m -args -seeds $(SEEDS) -seed $(SEED)
 
 e2e: ## the end-to-end tests alone; ARGS="-cycles 200 -seed 7"
 	go test ./node/e2e -count=1 -v -timeout 60m -args $(ARGS)

@@ -1,7 +1,6 @@
 package contracttest
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -76,20 +75,36 @@ func (c *Contract) send(account, what string, events ...protocol.Event) *Result 
 // Call calls a method of the contract for an account.
 func (c *Contract) Call(account, method string, args Args) *Result {
 	c.t.Helper()
-	r := c.begin(c, fmt.Sprintf("call of %s by %s", method, account))
-	out, err := c.sim.Call(account, c.Name, method, args.bytes(c.t))
+	return c.decide(fmt.Sprintf("call of %s by %s", method, account), func() (sim.Outcome, error) {
+		return c.sim.Call(account, c.Name, method, args.bytes(c.t))
+	})
+}
+
+// Upgrade gives the contract other code; args are those of its migration.
+func (c *Contract) Upgrade(module, manifest []byte, args Args) *Result {
+	c.t.Helper()
+	return c.decide("upgrade", func() (sim.Outcome, error) { return c.sim.Upgrade(c.Name, module, manifest, args.bytes(c.t)) })
+}
+
+// Control pauses or resumes the contract, or redelivers or skips an entry; the
+// index is 0 for the first two.
+func (c *Contract) Control(action protocol.Action, index uint64) *Result {
+	c.t.Helper()
+	return c.decide(action.String(), func() (sim.Outcome, error) { return c.sim.Control(c.Name, action, index) })
+}
+
+// decide makes a transaction and notes how it was refused, if it was.
+func (c *Contract) decide(what string, do func() (sim.Outcome, error)) *Result {
+	c.t.Helper()
+	r := c.begin(c, what)
+	out, err := do()
 	r.Index = out.First
 	if err != nil {
 		code, ok := protocol.CodeOf(err)
 		if !ok {
 			c.t.Fatalf("%s: %v", r.what, err)
 		}
-		f := &refusal{contract: c.Name, code: code, text: ", " + err.Error()}
-		var refused *sim.Refused
-		if errors.As(err, &refused) {
-			f.guestCode = refused.GuestCode
-		}
-		r.refusals = append(r.refusals, f)
+		r.refusals = append(r.refusals, &refusal{contract: c.Name, code: code, guestCode: out.GuestCode, text: ", " + err.Error()})
 	}
 	return c.settle(r)
 }

@@ -137,37 +137,54 @@ func (r *Result) runs(c *Contract) ([]sim.Run, error) {
 }
 
 // Gas is what the contract's run took, of the limit deliveryGas; the sum where
-// it ran more than once.
+// it ran more than once. Where contracts call one another or set timers, it is
+// what the blocks charged for all of them.
 func (r *Result) Gas() uint64 {
 	r.ledger.t.Helper()
-	runs, err := r.runs(r.contract)
-	if err != nil {
-		r.ledger.t.Fatal(err)
-	}
 	gas := uint64(0)
+	runs, err := r.runs(r.contract)
 	for _, run := range runs {
 		gas += run.Gas
+	}
+	if err == nil {
+		return gas
+	}
+	for height := r.from; height <= r.to; height++ {
+		block := r.ledger.sim.BlockAt(height)
+		gas += block.Gas
+		for _, out := range block.Outcomes {
+			gas += out.Gas
+		}
 	}
 	return gas
 }
 
-// Log is what the contracts ran and logged, for people.
+// Log is what the contracts ran and said, for people. Runs of contracts that
+// call one another or set timers are listed only where they said something or
+// failed.
 func (r *Result) Log() string {
 	var out strings.Builder
+	line := func(c *Contract, kind string, index uint64, code protocol.Code, guestCode uint32, more string, said []string) {
+		fmt.Fprintf(&out, "  %s: %s", c.Name, kind)
+		if index != protocol.NoCause {
+			fmt.Fprintf(&out, " of entry %d", index)
+		}
+		fmt.Fprintf(&out, ": %s%s\n", codeText(code, guestCode), more)
+		for _, s := range said {
+			fmt.Fprintf(&out, "    log: %s\n", s)
+		}
+	}
 	for _, c := range r.ledger.contracts {
 		runs, err := r.runs(c)
-		if err != nil {
-			fmt.Fprintf(&out, "  %s: its log lines are not known: %v\n", c.Name, err)
+		for _, run := range runs {
+			line(c, run.Kind, run.Index, run.Code, run.GuestCode, fmt.Sprintf(", %d gas", run.Gas), run.Log)
+		}
+		if err == nil {
 			continue
 		}
-		for _, run := range runs {
-			fmt.Fprintf(&out, "  %s: %s", c.Name, run.Kind)
-			if run.Index != protocol.NoCause {
-				fmt.Fprintf(&out, " of entry %d", run.Index)
-			}
-			fmt.Fprintf(&out, ": %s, %d gas\n", codeText(run.Code, run.GuestCode), run.Gas)
-			for _, line := range run.Log {
-				fmt.Fprintf(&out, "    log: %s\n", line)
+		for _, said := range r.ledger.sim.Logs(c.address) {
+			if said.Height >= r.from && said.Height <= r.to {
+				line(c, "run", said.Index, said.Code, said.GuestCode, "", said.Lines)
 			}
 		}
 	}

@@ -243,6 +243,25 @@ func (l *Ledger) DeadLetters(contract string) ([]DeadLetter, error) {
 	}
 }
 
+// Said is what one run of a contract said, and why it failed if it did.
+type Said struct {
+	Height    uint64
+	Index     uint64 // of the entry delivered, or that the transaction made or would have made
+	Code      protocol.Code
+	GuestCode uint32
+	Lines     []string
+}
+
+// Logs lists the last runs of a contract that said something or failed, since
+// the ledger was started or crashed.
+func (l *Ledger) Logs(contract protocol.Address) []Said {
+	var all []Said
+	for _, said := range l.app.Logs(contract, 0) {
+		all = append(all, Said{said.Height, said.Index, said.Code, said.GuestCode, said.Lines})
+	}
+	return all
+}
+
 // BlockAt is the block that a height decided; nil where none did.
 func (l *Ledger) BlockAt(height uint64) *Block {
 	if height == 0 || height > uint64(len(l.blocks)) {
