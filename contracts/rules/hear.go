@@ -146,7 +146,11 @@ func (e *entry) observe(o *observation, at place, mask uint8) bool {
 		subject = nil
 	}
 	key := stateKey(e.number, subject)
-	s := load(key, e)
+	record, found := states.Get(key)
+	if !found && mask == 0 {
+		return true
+	}
+	s := loaded(record, found, e)
 	switch {
 	case mask == 0 && (!s.known || at.timeNs <= s.newest):
 		return true

@@ -25,15 +25,19 @@ func dueKey(due int64, stateKey []byte) []byte {
 	return append(k, stateKey...)
 }
 
-// load reads the state under a key; one of an earlier epoch of the rule is
-// begun anew.
+// load reads the state under a key, and the whole rule with it; a state of an
+// earlier epoch of the rule is begun anew.
 func load(key []byte, e *entry) *state {
-	s := &state{rule: e.rule}
 	record, found := states.Get(key)
-	if !found {
+	return loaded(record, found, e)
+}
+
+func loaded(record []byte, found bool, e *entry) *state {
+	e.complete()
+	s := &state{rule: e.rule}
+	if s.stored = found; !found {
 		return s
 	}
-	s.stored = true
 	r := newReader(record)
 	epoch := r.u32()
 	s.due = r.i64()

@@ -147,7 +147,10 @@ func (m *memory) interrupt(p *pattern, i int, found match, x *occurrence) {
 // continued joins a part's match to what came before it in the sequence, or
 // answers nil when that is missing, too long ago, or was spoken against.
 func (m *memory) continued(p *pattern, i int, found match) match {
-	if found == nil || i == 0 {
+	if found == nil || found.spans() > p.withinNs {
+		return nil
+	}
+	if i == 0 {
 		return found
 	}
 	before := p.parts[i-1]

@@ -132,7 +132,7 @@ func (g *pattern) bare() *pattern {
 func (p *parser) node() int {
 	id := p.rule.nodes
 	if p.rule.nodes++; p.rule.nodes > maxNodes {
-		p.fail("a rule has at most 24 tests and groups")
+		p.fail("a rule has at most 16 tests and groups")
 	}
 	return id
 }

@@ -58,7 +58,7 @@ func queryRules(r *sdk.Request) {
 func (e *entry) describe(w *sdk.JSON) {
 	t := loadTally(e.number)
 	w.Object().Key("rule").Text(e.id).Key("version").Uint(uint64(e.version))
-	w.Key("enabled").Bool(e.enabled).Key("owner").Text(e.owner.text()).Key("text").Text(e.text)
+	w.Key("enabled").Bool(e.enabled).Key("owner").Text(e.owner.text()).Key("text").Text(e.text())
 	w.Key("fired").Uint(uint64(t.fired)).Key("suppressed").Uint(uint64(t.suppressed))
 	w.Key("subjects").Uint(uint64(t.subjects)).EndObject()
 }
@@ -150,7 +150,7 @@ func queryProperty(r *sdk.Request) {
 // queryExplain answers how the contract reads a text, or what is wrong with it
 // and at which byte.
 func queryExplain(r *sdk.Request) {
-	rule, canonical, f := compile(r.Bytes())
+	rule, canonical, f := read(r.Bytes())
 	var w sdk.JSON
 	w.Object()
 	if f != nil {

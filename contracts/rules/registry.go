@@ -9,10 +9,11 @@ const (
 	maxSubjectsPerRule  = 10_000 // states
 )
 
-// rules maps a rule's number to its record, ruleNumbers its id to its number,
-// tallies its number to what it did so far.
+// rules maps a rule's number to its compiled form, texts to its canonical
+// text, tallies to what it did so far; ruleNumbers maps its id to its number.
 var (
 	rules       = sdk.NewMap("r")
+	texts       = sdk.NewMap("x")
 	ruleNumbers = sdk.NewMap("n")
 	tallies     = sdk.NewMap("t")
 	ruleCount   = sdk.NewCounter("c")
@@ -26,24 +27,17 @@ type entry struct {
 	enabled bool
 	owner   address
 	id      []byte
-	text    []byte // canonical
-	rule    *rule  // text, read
+	rule    *rule
+	rest    reader // of the compiled form, until it is needed
 }
 
 func numberKey(n uint32) []byte { return stateKey(n, nil) }
 
-// decodeEntry reads a rule's record, and its text.
-func decodeEntry(number uint32, record []byte) *entry {
-	r := newReader(record)
-	e := &entry{number: number, version: r.u32(), epoch: r.u32(), enabled: r.bool()}
-	e.owner = address(r.take(len(e.owner)))
-	e.id = r.short()
-	e.text = r.buf
-	var f *fault
-	if e.rule, f = parse(e.text); f != nil {
-		badState()
+// complete reads what of the rule only its states need.
+func (e *entry) complete() {
+	if e.rule.when == nil {
+		e.rule.followed(&e.rest)
 	}
-	return e
 }
 
 func (e *entry) save() {
@@ -53,7 +47,7 @@ func (e *entry) save() {
 	w.bool(e.enabled)
 	w.buf = append(w.buf, e.owner[:]...)
 	w.short(e.id)
-	w.buf = append(w.buf, e.text...)
+	e.rule.compile(w)
 	rules.Set(numberKey(e.number), w.buf)
 }
 
@@ -63,7 +57,19 @@ func byNumber(number uint32) *entry {
 	if !found {
 		badState()
 	}
-	return decodeEntry(number, record)
+	r := newReader(record)
+	e := &entry{number: number, version: r.u32(), epoch: r.u32(), enabled: r.bool()}
+	e.owner = address(r.take(len(e.owner)))
+	e.id = r.short()
+	e.rule = tested(r)
+	e.rest = *r
+	return e
+}
+
+// text reads the rule's canonical text.
+func (e *entry) text() []byte {
+	text, _ := texts.Get(numberKey(e.number))
+	return text
 }
 
 // byID reads a rule by its id, or answers nil.
@@ -99,8 +105,8 @@ func (t *tally) save(number uint32) {
 	tallies.Set(numberKey(number), w.buf)
 }
 
-// compile reads a rule's text, and holds it against the domains of its properties.
-func compile(text []byte) (*rule, []byte, *fault) {
+// read reads a rule's text, and writes it in its canonical form.
+func read(text []byte) (*rule, []byte, *fault) {
 	r, f := parse(text)
 	if f != nil {
 		return nil, nil, f
@@ -121,7 +127,7 @@ func callRegister(r *sdk.Request) {
 	if !mayWrite(r.Caller) {
 		notAllowed("the owner and allowed authors register rules")
 	}
-	rule, canonical, f := compile(text)
+	rule, canonical, f := read(text)
 	if f != nil {
 		var number [20]byte
 		sdk.Abort(codeBadRule, "BAD_RULE: at "+string(sdk.AppendInt(number[:0], int64(f.at)))+": "+f.text)
@@ -135,7 +141,8 @@ func callRegister(r *sdk.Request) {
 	case e.enabled:
 		e.leaveIndex()
 	}
-	e.rule, e.text, e.enabled = rule, canonical, true
+	texts.Set(numberKey(e.number), canonical)
+	e.rule, e.enabled = rule, true
 	e.version++
 	e.epoch++
 	e.enterIndex()
@@ -171,7 +178,7 @@ func callEnable(r *sdk.Request) {
 	if !e.managedBy(r.Caller) {
 		notAllowed("a rule is switched by who registered it or the contract's owner")
 	}
-	if enabled != e.enabled {
+	if e.complete(); enabled != e.enabled {
 		if e.enabled = enabled; enabled {
 			e.epoch++
 			e.enterIndex()
@@ -186,7 +193,7 @@ func callEnable(r *sdk.Request) {
 func (e *entry) reply(r *sdk.Request) {
 	var w sdk.JSON
 	w.Object().Key("rule").Text(e.id).Key("version").Uint(uint64(e.version))
-	w.Key("enabled").Bool(e.enabled).Key("text").Text(e.text).EndObject()
+	w.Key("enabled").Bool(e.enabled).Key("text").Text(e.text()).EndObject()
 	r.Reply(w.Bytes())
 }
 

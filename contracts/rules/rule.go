@@ -5,7 +5,7 @@ package main
 const (
 	maxRuleBytes = 1024
 	maxTests     = 8
-	maxNodes     = 24 // tests and groups
+	maxNodes     = 16 // tests and groups
 	maxDepth     = 4  // groups inside one another
 	maxNameBytes = 64 // properties, alerts and actions
 	maxTextBytes = 32 // texts and states that are compared
