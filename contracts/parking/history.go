@@ -2,10 +2,10 @@ package main
 
 import "github.com/cairn-ledger/cairn/contracts/sdk"
 
-// Every evaluation's price is kept, so that a stay can be charged week by
-// week. Its key lies outside every map and counter, whose keys begin with a
-// length, and has the weeks in descending order: the first key after a week's
-// own is that of the last week before it that was evaluated.
+// Every evaluation that changes a price leaves it here, so that a stay can be
+// charged week by week. Its key lies outside every map and counter, whose keys
+// begin with a length, and has the weeks in descending order: the first key
+// after a week's own is that of the last change before it.
 //
 //	00 'h' length lot band ^week    price, u32
 func historyKey(lot []byte, band byte, week int32) []byte {
@@ -14,7 +14,7 @@ func historyKey(lot []byte, band byte, week int32) []byte {
 	return key
 }
 
-// remember keeps the price that an evaluation made.
+// remember keeps the price that the evaluation of a week made.
 func (b *lotBand) remember() {
 	var price [4]byte
 	sdk.PutU32(price[:], uint32(b.price))

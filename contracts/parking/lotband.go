@@ -96,6 +96,7 @@ func (b *lotBand) save() {
 func (b *lotBand) turn(p *ladder, week int32) {
 	if b.open {
 		b.evaluate(p)
+		evaluated.Add(1)
 	}
 	if !b.known {
 		b.known, b.price = true, int32(p.start)
@@ -113,17 +114,20 @@ func (b *lotBand) add(occupied, capacity int64) {
 }
 
 // evaluate closes the open week: it moves the price and emits the evaluation.
-// The week has at least one reading, so its capacity is not 0.
+// The week has at least one reading, so its capacity is not 0. The caller
+// counts: a counter costs as much as a record, and one delivery may close many.
 func (b *lotBand) evaluate(p *ladder) {
 	occupancy := int64(10000 * b.occupied / b.capacity)
 	step := p.step(occupancy)
 	b.occupancyBp, b.step = uint32(occupancy), int32(step)
-	b.price = int32(p.move(int64(b.price), step))
+	before := b.price
+	b.price = int32(p.move(int64(before), step))
 	b.open, b.closed, b.closedWeek = false, true, b.week
 	b.occupied, b.capacity = 0, 0
 	b.evaluations++
-	evaluated.Add(1)
-	b.remember()
+	if b.price != before {
+		b.remember()
+	}
 
 	var w sdk.JSON
 	w.Object()

@@ -107,20 +107,25 @@ func reading(e *sdk.Event) {
 // closeWeek evaluates the open weeks of one lot, or of all.
 func closeWeek(e *sdk.Event) {
 	p := parameters()
-	if string(e.Subject) != everyLot {
-		for band := byte('A'); band <= 'C'; band++ {
-			if b := load(e.Subject, band); b.open {
-				b.evaluate(&p)
-				b.save()
-			}
-		}
-		return
-	}
-	lotBands.Each(nil, func(key, value []byte) bool {
-		if b := decode(key, value); b.open {
+	closed := uint64(0)
+	evaluate := func(b *lotBand) {
+		if b.open {
 			b.evaluate(&p)
 			b.save()
+			closed++
 		}
-		return true
-	})
+	}
+	if string(e.Subject) != everyLot {
+		for band := byte('A'); band <= 'C'; band++ {
+			evaluate(load(e.Subject, band))
+		}
+	} else {
+		lotBands.Each(nil, func(key, value []byte) bool {
+			evaluate(decode(key, value))
+			return true
+		})
+	}
+	if closed > 0 {
+		evaluated.Add(closed)
+	}
 }
