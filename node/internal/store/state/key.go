@@ -16,12 +16,16 @@ import (
 //	0x12 height                  -> pebble keys that no version from height on needs
 //	0x13 height                  -> root
 //	0x14                         -> oldest height that can still be read
+//	0x15 escaped key             -> nothing: the newest version has the key
+//	0x16                         -> height of that version
 const (
 	familyValue  = 0x10
 	familyNode   = 0x11
 	familyStale  = 0x12
 	familyRoot   = 0x13
 	familyOldest = 0x14
+	familyLive   = 0x15
+	familyLiveAt = 0x16
 )
 
 // Bounds of keys and values, those of the proof format.

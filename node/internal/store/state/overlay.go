@@ -22,6 +22,7 @@ type Overlay struct {
 	fresh   []string          // keys of changed that are not in order yet
 	order   index             // the other keys of changed
 	reads   map[string][]byte // of a root overlay: committed values met so far; nil: absent
+	gaps    gaps              // of a root overlay: stretches of removed keys met so far
 	spare   *Overlay          // a closed child, to be used again
 }
 
@@ -176,7 +177,7 @@ func nextChange(layers []layer, prefix string) (key string, value []byte, ok boo
 
 // mergeScan merges the layers with the committed pairs under a root overlay.
 func mergeScan(root *Overlay, layers []layer, prefix, after []byte, limit int) (out []KV, err error) {
-	it, err := newScan(root.tree.db, root.height, prefix, after)
+	it, err := newLiveScan(root.tree.db, root.height, prefix, after, &root.gaps)
 	if err != nil {
 		return nil, err
 	}

@@ -156,6 +156,9 @@ func (t *Tree) Write(batch *pebble.Batch, p *Pending) error {
 			return err
 		}
 	}
+	if err := writeLive(batch, p); err != nil {
+		return err
+	}
 	if p.root.hash != p.before.hash || p.height == 0 {
 		if err := batch.Set(rootKey(p.height), encodeRoot(&p.root), nil); err != nil {
 			return err

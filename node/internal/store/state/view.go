@@ -40,7 +40,22 @@ func cutValue(record []byte) ([]byte, error) {
 	return append(make([]byte, 0, len(record)-1), record[1:]...), nil
 }
 
-// scan walks the pairs of one version under a prefix.
+// walk is a scan of pairs by ascending key.
+type walk interface {
+	next() (kv KV, more bool, err error)
+	close() error
+}
+
+// newWalk walks a version: through the live index while it is the newest one.
+func newWalk(db pebble.Reader, height uint64, prefix, after []byte) (walk, error) {
+	live, err := newLiveScan(db, height, prefix, after, &gaps{})
+	if errors.Is(err, errMoved) {
+		return newScan(db, height, prefix, after)
+	}
+	return live, err
+}
+
+// scan walks the pairs of a past version under a prefix.
 type scan struct {
 	it     *pebble.Iterator
 	height uint64
@@ -148,7 +163,7 @@ func (v *View) kept() error {
 // Scan lists at most limit pairs whose keys start with prefix and are greater
 // than after, by ascending key.
 func (v *View) Scan(prefix, after []byte, limit int) (out []KV, err error) {
-	it, err := newScan(v.db, v.height, prefix, after)
+	it, err := newWalk(v.db, v.height, prefix, after)
 	if err != nil {
 		return nil, err
 	}
