@@ -96,6 +96,7 @@ func TestActsRoundTrip(t *testing.T) {
 		&GapAct{Count: 9},
 		&DeadLetterAct{Code: CodeContractTrap, GuestCode: 3},
 		&ContractAct{Kind: TxCall, Contract: Address{1}, Name: "close", CodeHash: Hash{2}, ManifestHash: Hash{3}, Args: []byte("{}"), TxID: Hash{4}},
+		&TimerAct{ID: 5, Handler: 6, Data: []byte("due")},
 	} {
 		b := act.AppendBinary(nil)
 		back, err := DecodeAct(b)

@@ -33,6 +33,8 @@ func testBodies() []Body {
 		&Batch{Stream: "meter-7", First: 40, Skip: 3, Seed: [32]byte{1, 2, 3}, Records: testRecords(5)},
 		&Deploy{Code: []byte("\x00asm"), Manifest: []byte(`{"name":"x"}`), Args: []byte(`{}`)},
 		&Call{Contract: Address{9}, Method: "close", Args: []byte(`{"week":"2016-W40"}`)},
+		&Upgrade{Contract: Address{9}, Deploy: Deploy{Code: []byte("\x00asm"), Manifest: []byte(`{"name":"x"}`), Args: []byte{}}},
+		&Control{Contract: Address{9}, Action: ActionRedeliver, Index: 7},
 	}
 }
 
