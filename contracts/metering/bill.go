@@ -25,8 +25,7 @@ type items []item
 
 // items are the lines of the open period, before rounding. A band or tier
 // without readings has none.
-func (m *meter) items() items {
-	t := &m.terms
+func (m *meter) items(t tariff) items {
 	list := make(items, 0, len(t.bands)+len(t.tiers)+2)
 	for i, b := range t.bands {
 		if s := m.sums[i]; s.readings > 0 {
@@ -67,26 +66,29 @@ func (list items) floor() uint64 { return list.total().floor() }
 
 // close bills the open period: its total is rounded half up, once. A prepaid
 // one was debited the whole units of every reading, so at most one is left.
-func (m *meter) close(sec int64) {
-	list := m.items()
+// It answers how much it wrote, as closeBytes counts.
+func (m *meter) close(sec int64) (written int) {
+	t := m.terms.unpack()
+	list := m.items(t)
 	if m.prepaid {
-		m.settle(list.total().halfUp(), sec)
+		written = toldBytes * m.settle(list.total().halfUp(), sec)
 	}
-	data := m.bill(list)
+	data := m.bill(&t, list)
 	m.open, m.closed, m.closedPeriod = false, true, m.period
 	bills(m.name).Set(periodKey(m.period), data)
 	sdk.Emit("metering.bill.v1", m.name, data)
+	return written + len(data)
 }
 
 // bill writes a period's bill.
-func (m *meter) bill(list items) []byte {
+func (m *meter) bill(t *tariff, list items) []byte {
 	var text [40]byte
 	var w sdk.JSON
 	all, total := m.total(), list.total()
 	w.Object().Key("meter").Text(m.name).Key("account").Text(m.account)
 	w.Key("mode").String(m.mode()).Key("period").Text(appendPeriod(text[:0], m.period))
-	w.Key("tariff").Text(m.terms.name).Key("version").Uint(uint64(m.terms.version))
-	w.Key("unit").Text(m.terms.unit).Key("quantity").Text(appendScaled(text[:0], all.quantity))
+	w.Key("tariff").Text(t.name).Key("version").Uint(uint64(t.version))
+	w.Key("unit").Text(t.unit).Key("quantity").Text(appendScaled(text[:0], all.quantity))
 	w.Key("readings").Uint(uint64(all.readings))
 	w.Key("missing").Uint(uint64(m.clock.slots(m.period)) - uint64(all.readings))
 	w.Key("causes")

@@ -64,6 +64,9 @@ func firstDay(period int32) int64 {
 	return 365*year + year/4 - year/100 + year/400 + (153*(month-2)+2)/5 - 719468
 }
 
+// clockBytes is what pack writes.
+const clockBytes = 5
+
 func (c clock) pack(w *packer) {
 	w.u16(uint16(c.offsetMinutes))
 	w.u16(c.intervalMinutes)

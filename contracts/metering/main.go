@@ -35,9 +35,13 @@ const maxNameBytes = 60
 // everyMeter is the subject of a close message that means all meters.
 const everyMeter = "*"
 
-// closesAtOnce bounds the bills of one close message: a bill costs up to
-// 150,000 gas, a delivery has 20,000,000.
-const closesAtOnce = 100
+// closeBytes is how much one close message writes before it stops, bills as
+// they are and other events at toldBytes each: 10 of the 20 million gas of a
+// delivery with the largest bills, and at most 160 of the 256 events.
+const (
+	closeBytes = 48 << 10
+	toldBytes  = 512
+)
 
 // Handlers, in the order of manifest.json.
 func init() {
@@ -88,7 +92,7 @@ func reading(e *sdk.Event) {
 	}
 	m.add(m.terms.band(at, label), uint64(quantity), e.Index, at.slot)
 	if m.prepaid {
-		m.settle(m.items().floor(), sdk.Seconds(e.TimeNs()))
+		m.settle(m.items(m.terms.unpack()).floor(), sdk.Seconds(e.TimeNs()))
 	}
 	m.save()
 }
@@ -103,14 +107,15 @@ func (m *meter) turn(e *sdk.Event, at place) {
 	if m.open {
 		m.close(sdk.Seconds(e.TimeNs()))
 	}
-	terms, found := findTariff(m.wanted, at.sec)
+	t, found := findTariff(m.wanted, at.sec)
 	if !found {
 		sdk.Abort(codeNoTariff, "NO_TARIFF: no version of the meter's tariff is in force at this time")
 	}
-	m.begin(at.period, terms)
+	m.begin(at.period, &t)
 }
 
 // closePeriods bills the open periods of one meter, or of all, up to a period.
+// Of all, it bills as many as it may: the same message again goes on from there.
 func closePeriods(e *sdk.Event) {
 	until := e.BytesOr(nil)
 	loadSettings().mustOwn(e.Origin)
@@ -132,14 +137,13 @@ func closePeriods(e *sdk.Event) {
 		}
 		return
 	}
-	closed := 0
+	written := 0
 	meters.Each(nil, func(key, value []byte) bool {
 		if m := decodeMeter(key, value); m.open && m.period <= last {
-			m.close(sdk.Seconds(e.TimeNs()))
+			written += m.close(sdk.Seconds(e.TimeNs()))
 			m.save()
-			closed++
 		}
-		return closed < closesAtOnce
+		return written < closeBytes
 	})
 }
 

@@ -8,8 +8,13 @@ import (
 // meters maps a meter's name to its record.
 var meters = sdk.NewMap("m")
 
-// meterBytes is the most a meter's record has: the buffer it is read into.
-const meterBytes = 2048
+// Sizes of a stored meter's parts. Buffers are no larger than they must be:
+// clearing them is paid for.
+const (
+	meterBytes = 2 + 3 + clockBytes + 4
+	openBytes  = 4 + 8 + 8 + 8 + 2
+	sumBytes   = 8 + 8 + 8 + 2
+)
 
 // sum is what some readings of a period add up to. Between first and last lie
 // no other readings of the same meter and band than these, refused and
@@ -42,7 +47,7 @@ type meter struct {
 	peakAt   uint64 // log entry and
 	peakSlot uint16 // slot
 	charged  uint64 // prepaid: minor units debited for this period
-	terms    tariff
+	terms    terms
 }
 
 // Flags of a stored meter.
@@ -57,12 +62,11 @@ const meterFormat = 1
 // loadMeter reads a meter's record, if it has one.
 func loadMeter(name []byte) (m *meter, known bool) {
 	checkName(name)
-	buf := make([]byte, meterBytes)
-	size, found := meters.GetInto(name, buf)
+	record, found := meters.Get(name)
 	if !found {
 		return &meter{name: name}, false
 	}
-	return decodeMeter(name, buf[:min(size, len(buf))]), true
+	return decodeMeter(name, record), true
 }
 
 func decodeMeter(name, record []byte) *meter {
@@ -77,13 +81,15 @@ func decodeMeter(name, record []byte) *meter {
 		closedPeriod: int32(r.u32()),
 	}
 	if m.open {
-		m.period, m.charged = int32(r.u32()), r.u64()
-		m.peak, m.peakAt, m.peakSlot = r.u64(), r.u64(), r.u16()
+		b := r.raw(openBytes)
+		m.period, m.charged = int32(sdk.U32(b)), sdk.U64(b[4:])
+		m.peak, m.peakAt, m.peakSlot = sdk.U64(b[12:]), sdk.U64(b[20:]), uint16(b[28])|uint16(b[29])<<8
 		m.seen = unpackSlots(&r)
-		m.terms = unpackTariff(&r)
-		m.sums = make([]sum, len(m.terms.bands))
+		m.terms = r.raw(int(r.u16()))
+		m.sums = make([]sum, r.count(maxBands))
 		for i := range m.sums {
-			m.sums[i] = sum{r.u64(), r.u64(), r.u64(), r.u16()}
+			b := r.raw(sumBytes)
+			m.sums[i] = sum{sdk.U64(b), sdk.U64(b[8:]), sdk.U64(b[16:]), uint16(b[24]) | uint16(b[25])<<8}
 		}
 	}
 	r.finish()
@@ -91,7 +97,11 @@ func decodeMeter(name, record []byte) *meter {
 }
 
 func (m *meter) save() {
-	w := make(packer, 0, meterBytes)
+	size := meterBytes + len(m.account) + len(m.wanted) + len(m.origin)
+	if m.open {
+		size += openBytes + m.seen.bytes() + 2 + len(m.terms) + 1 + len(m.sums)*sumBytes
+	}
+	w := newPacker(size)
 	var flags uint8
 	if m.prepaid {
 		flags |= flagPrepaid
@@ -110,28 +120,32 @@ func (m *meter) save() {
 	m.clock.pack(&w)
 	w.u32(uint32(m.closedPeriod))
 	if m.open {
-		w.u32(uint32(m.period))
-		w.u64(m.charged)
-		w.u64(m.peak)
-		w.u64(m.peakAt)
-		w.u16(m.peakSlot)
+		b := w.next(openBytes)
+		sdk.PutU32(b, uint32(m.period))
+		sdk.PutU64(b[4:], m.charged)
+		sdk.PutU64(b[12:], m.peak)
+		sdk.PutU64(b[20:], m.peakAt)
+		b[28], b[29] = byte(m.peakSlot), byte(m.peakSlot>>8)
 		m.seen.pack(&w)
-		m.terms.pack(&w)
+		w.u16(uint16(len(m.terms)))
+		w.raw(m.terms)
+		w.u8(uint8(len(m.sums)))
 		for i := range m.sums {
 			s := &m.sums[i]
-			w.u64(s.quantity)
-			w.u64(s.first)
-			w.u64(s.last)
-			w.u16(s.readings)
+			b := w.next(sumBytes)
+			sdk.PutU64(b, s.quantity)
+			sdk.PutU64(b[8:], s.first)
+			sdk.PutU64(b[16:], s.last)
+			b[24], b[25] = byte(s.readings), byte(s.readings>>8)
 		}
 	}
-	meters.Set(m.name, w)
+	meters.Set(m.name, w.bytes())
 }
 
 // begin opens a period.
-func (m *meter) begin(period int32, terms tariff) {
-	m.open, m.period, m.terms = true, period, terms
-	m.seen, m.sums = slots{}, make([]sum, len(terms.bands))
+func (m *meter) begin(period int32, t *tariff) {
+	m.open, m.period, m.terms = true, period, t.pack()
+	m.seen, m.sums = slots{}, make([]sum, len(t.bands))
 	m.peak, m.peakAt, m.peakSlot, m.charged = 0, 0, 0, 0
 }
 
@@ -167,11 +181,11 @@ func (m *meter) total() (all sum) {
 }
 
 // settle brings what was debited for the open period up to an amount, at the
-// time of a reading or message.
-func (m *meter) settle(amount uint64, sec int64) {
-	p := mustLoadPurse(m.account)
-	p.debit(amount-m.charged, sec, m.name)
+// time of a reading or message. It answers how many events that made.
+func (m *meter) settle(amount uint64, sec int64) (told int) {
+	told = mustLoadPurse(m.account).debit(amount-m.charged, sec, m.name)
 	m.charged = amount
+	return told
 }
 
 // register makes a meter known, or changes what is registered of it: the
@@ -202,25 +216,26 @@ func register(r *sdk.Request) {
 	m.save()
 }
 
-// move changes whose meter it is. Its supply follows the accounts'.
+// move changes whose meter it is. Its supply follows the accounts': one that
+// is cut off for its old account is not for its new one, or the other way round.
 func (m *meter) move(s *settings, account []byte, prepaid bool) {
-	wasCut := false
+	var decides *purse
+	wasCut, isCut := false, false
 	if m.prepaid {
-		from := mustLoadPurse(m.account)
-		from.unlink(m.name)
-		wasCut = from.cut
+		decides = mustLoadPurse(m.account)
+		decides.unlink(m.name)
+		wasCut = decides.cut
 	}
 	m.account, m.prepaid = account, prepaid
-	isCut := false
 	if prepaid {
-		to := openPurse(s, account)
-		to.link(m.name)
-		isCut = to.cut
-		if isCut && !wasCut {
-			to.supply("metering.disconnect.v1", m.name)
-		}
+		decides = openPurse(s, account)
+		decides.link(m.name)
+		isCut = decides.cut
 	}
-	if wasCut && !isCut {
-		(&purse{account: account}).supply("metering.reconnect.v1", m.name)
+	switch {
+	case isCut && !wasCut:
+		decides.supply("metering.disconnect.v1", m.name)
+	case wasCut && !isCut:
+		decides.supply("metering.reconnect.v1", m.name)
 	}
 }

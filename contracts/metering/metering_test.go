@@ -14,10 +14,10 @@ import (
 
 // Indexes of manifest.json.
 const (
-	eventReading, eventClose, eventTopUp                       = 0, 1, 2
-	callTariff, callRegister, callCredit, callOwner            = 0, 1, 2, 3
-	queryOfMeter, queryOfBalance, queryOfBill, queryOfBills, _ = 0, 1, 2, 3, 4
-	queryOfTariff                                              = 4
+	eventReading, eventClose, eventTopUp                    = 0, 1, 2
+	callTariff, callRegister, callCredit, callOwner         = 0, 1, 2, 3
+	queryOfMeter, queryOfBalance, queryOfBill, queryOfBills = 0, 1, 2, 3
+	queryOfTariff                                           = 4
 )
 
 func TestManifest(t *testing.T) {
@@ -174,14 +174,20 @@ func (c *utility) refused(code uint32, err error) {
 	}
 }
 
-// emitted renders what was emitted since the last call, one a line.
-func (c *utility) emitted() string {
-	var lines []string
+// all renders what was emitted since it was last taken, a line each.
+func (c *utility) all() string {
+	var lines strings.Builder
 	for _, e := range c.Emitted {
-		lines = append(lines, fmt.Sprintf("%s %s %s", e.Type, e.Subject, e.Data))
+		fmt.Fprintf(&lines, "%s %s %s\n", e.Type, e.Subject, e.Data)
 	}
+	return lines.String()
+}
+
+// emitted takes what was emitted, without the last line's end.
+func (c *utility) emitted() string {
+	lines := c.all()
 	c.Emitted = nil
-	return strings.Join(lines, "\n")
+	return strings.TrimSuffix(lines, "\n")
 }
 
 func instant(t *testing.T, at string) int64 {

@@ -3,17 +3,45 @@ package main
 import "github.com/cairn-ledger/cairn/contracts/sdk"
 
 // packer writes a stored record: little-endian numbers and short runs of
-// bytes, one after the other.
-type packer []byte
-
-func (p *packer) u8(v uint8)   { *p = append(*p, v) }
-func (p *packer) u16(v uint16) { *p = append(*p, byte(v), byte(v>>8)) }
-func (p *packer) u32(v uint32) { *p = append(*p, byte(v), byte(v>>8), byte(v>>16), byte(v>>24)) }
-func (p *packer) u64(v uint64) {
-	p.u32(uint32(v))
-	p.u32(uint32(v >> 32))
+// bytes, one after the other. Its buffer is made of the right size beforehand: a
+// reading writes a record, and an append for every number costs more gas than
+// all else that is done with it.
+type packer struct {
+	buf []byte
+	n   int
 }
-func (p *packer) raw(b []byte) { *p = append(*p, b...) }
+
+func newPacker(size int) packer { return packer{buf: make([]byte, size)} }
+
+func (p *packer) bytes() []byte { return p.buf[:p.n] }
+
+func (p *packer) u8(v uint8) {
+	p.buf[p.n] = v
+	p.n++
+}
+
+func (p *packer) u16(v uint16) {
+	p.buf[p.n], p.buf[p.n+1] = byte(v), byte(v>>8)
+	p.n += 2
+}
+
+func (p *packer) u32(v uint32) {
+	sdk.PutU32(p.buf[p.n:], v)
+	p.n += 4
+}
+
+func (p *packer) u64(v uint64) {
+	sdk.PutU64(p.buf[p.n:], v)
+	p.n += 8
+}
+
+// next answers the next n bytes, to be written at fixed offsets.
+func (p *packer) next(n int) []byte {
+	p.n += n
+	return p.buf[p.n-n : p.n]
+}
+
+func (p *packer) raw(b []byte) { p.n += copy(p.buf[p.n:], b) }
 
 // run writes at most 255 bytes behind their number.
 func (p *packer) run(b []byte) {
@@ -29,14 +57,11 @@ type unpacker struct {
 	bad bool
 }
 
-var zeros [8]byte
-
-// raw answers the next n bytes, which alias the record. Numbers read at most
-// 8 of them, so zeros are enough where the record has ended.
+// raw answers the next n bytes, which alias the record.
 func (u *unpacker) raw(n int) []byte {
 	if n > len(u.b)-u.off {
 		u.bad = true
-		return zeros[:min(n, len(zeros))]
+		return make([]byte, n)
 	}
 	u.off += n
 	return u.b[u.off-n : u.off : u.off]

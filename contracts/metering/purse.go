@@ -65,7 +65,7 @@ func mustLoadPurse(account []byte) *purse {
 }
 
 func (p *purse) save() {
-	w := make(packer, 0, purseBytes)
+	w := newPacker(purseBytes)
 	w.u64(p.credited)
 	w.u64(p.debited)
 	w.u64(uint64(p.low))
@@ -79,7 +79,7 @@ func (p *purse) save() {
 	}
 	w.u8(flags)
 	w.u64(uint64(p.emptySec))
-	purses.Set(p.account, w)
+	purses.Set(p.account, w.bytes())
 }
 
 // balance is what is left. Both sums are at most maxMoney.
@@ -87,8 +87,9 @@ func (p *purse) balance() int64 { return int64(p.credited) - int64(p.debited) }
 
 // debit takes an amount out, of 0 too, at the time of what caused it: a
 // balance that falls below the warning's is told once, and one that was zero
-// or less for the time of grace disconnects the account's meters.
-func (p *purse) debit(amount uint64, sec int64, cause []byte) {
+// or less for the time of grace disconnects the account's meters. It answers
+// how many events it made.
+func (p *purse) debit(amount uint64, sec int64, cause []byte) (told int) {
 	before, wasEmpty := p.balance(), p.empty
 	if amount > maxMoney || p.debited+amount > maxMoney {
 		sdk.Abort(codeAccountFull, "ACCOUNT_FULL: an account's debits are at their limit")
@@ -96,6 +97,7 @@ func (p *purse) debit(amount uint64, sec int64, cause []byte) {
 	p.debited += amount
 	if before >= p.low && p.balance() < p.low {
 		p.tell("metering.balance.low.v1", p.account, cause)
+		told++
 	}
 	if !p.empty && p.balance() <= 0 {
 		p.empty, p.emptySec = true, sec
@@ -103,11 +105,12 @@ func (p *purse) debit(amount uint64, sec int64, cause []byte) {
 	cuts := p.empty && !p.cut && sec-p.emptySec >= int64(p.graceHours)*3600
 	if cuts {
 		p.cut = true
-		p.supplyAll("metering.disconnect.v1")
+		told += p.supplyAll("metering.disconnect.v1")
 	}
 	if amount > 0 || cuts || p.empty != wasEmpty {
 		p.save()
 	}
+	return told
 }
 
 // credit puts an amount in. A balance above zero ends the time of grace and
@@ -131,11 +134,13 @@ func (p *purse) credit(amount uint64) {
 }
 
 // supplyAll tells the account's meters that they are cut off or supplied again.
-func (p *purse) supplyAll(eventType string) {
+func (p *purse) supplyAll(eventType string) (told int) {
 	links(p.account).Each(nil, func(meter, _ []byte) bool {
 		p.supply(eventType, meter)
+		told++
 		return true
 	})
+	return told
 }
 
 func (p *purse) supply(eventType string, meter []byte) { p.tell(eventType, meter, meter) }

@@ -25,13 +25,13 @@ func queryMeter(r *sdk.Request) {
 	}
 	w.Key("open")
 	if m.open {
-		all := m.total()
+		all, t := m.total(), m.terms.unpack()
 		w.Object().Key("period").Text(appendPeriod(text[:0], m.period))
-		w.Key("tariff").Text(m.terms.name).Key("version").Uint(uint64(m.terms.version))
+		w.Key("tariff").Text(t.name).Key("version").Uint(uint64(t.version))
 		w.Key("quantity").Text(appendScaled(text[:0], all.quantity)).Key("readings").Uint(uint64(all.readings))
 		w.Key("causes")
 		all.causes(&w)
-		w.Key("soFar").Text(m.items().total().append(text[:0])).Key("debited").Uint(m.charged).EndObject()
+		w.Key("soFar").Text(m.items(t).total().append(text[:0])).Key("debited").Uint(m.charged).EndObject()
 	} else {
 		w.Null()
 	}

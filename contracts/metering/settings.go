@@ -18,6 +18,8 @@ type settings struct {
 const (
 	maxOffset = 18 * 60 // minutes, as far from UTC as any clock is set
 	maxHours  = 1_000_000
+
+	settingsBytes = abi.AddressBytes + clockBytes + 8 + 8 + 4
 )
 
 // settingsKey is outside every map, whose keys begin with a length.
@@ -47,17 +49,17 @@ func configure(r *sdk.Request) {
 }
 
 func (s *settings) save() {
-	w := make(packer, 0, 64)
+	w := newPacker(settingsBytes)
 	w.raw(s.owner[:])
 	s.clock.pack(&w)
 	w.u64(uint64(s.maxAheadHours))
 	w.u64(uint64(s.lowBalance))
 	w.u32(s.graceHours)
-	sdk.Set(settingsKey, w)
+	sdk.Set(settingsKey, w.bytes())
 }
 
 func loadSettings() *settings {
-	var buf [64]byte
+	var buf [settingsBytes]byte
 	size, _ := sdk.GetInto(settingsKey, buf[:])
 	r := unpacker{b: buf[:min(size, len(buf))]}
 	var s settings

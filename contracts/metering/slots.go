@@ -71,6 +71,9 @@ func (s *slots) trim() {
 	}
 }
 
+// bytes is what pack writes.
+func (s *slots) bytes() int { return 5 + 4*len(s.gaps) }
+
 func (s *slots) pack(w *packer) {
 	w.u16(s.next)
 	w.u16(s.forgotten)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/sha256"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -13,6 +14,10 @@ import (
 )
 
 const steel = "../../../shared/data/metering-steel/Steel_industry_data.csv"
+
+// billsDigest is the SHA-256 of the year's bills, in order. The ledger's tests
+// expect the same of the built contract.
+const billsDigest = "38e731641eec5404ce551e3a2b2d18d1cb47148cfade4726da396dc1a269653a"
 
 // row is one line of the file.
 type row struct{ date, kwh, load string }
@@ -139,6 +144,9 @@ func TestSteel(t *testing.T) {
 				c.must(c.readAt("works", when.UnixNano(), micro(t, r.kwh), r.load))
 			}
 			c.must(c.close("*", "2018-12"))
+			if sum := fmt.Sprintf("%x", sha256.Sum256([]byte(c.all()))); !way.mended && sum != billsDigest {
+				t.Errorf("the bills' digest is %s, want %s", sum, billsDigest)
+			}
 			got := c.takeBills()
 			if len(got) != 12 {
 				t.Fatalf("%d bills", len(got))

@@ -46,41 +46,50 @@ type tier struct{ end, price uint64 }
 // noEnd is the end of the last tier.
 const noEnd = 1<<64 - 1
 
+// terms is a tariff as it is stored: its bands, its rules, and what a reading
+// in the middle of a period need not know.
+type terms []byte
+
 // band finds the price of a reading: by the clock if the tariff has rules,
-// else by the name in the reading. A tariff of one band asks for none.
-func (t *tariff) band(at place, label []byte) int {
-	if len(t.rules) > 0 {
-		for i := range t.rules {
-			r := &t.rules[i]
-			if r.days>>at.weekday&1 == 1 && at.minute >= r.from && at.minute < r.to {
-				return int(r.band)
-			}
-		}
-		return 0
-	}
-	if len(t.bands) == 1 {
-		return 0
-	}
-	for i := range t.bands {
-		if string(t.bands[i].name) == string(label) {
-			return i
+// else by the name in the reading. A tariff of one band asks for none. It
+// makes nothing, because it is done for every reading.
+func (t terms) band(at place, label []byte) int {
+	r := unpacker{b: t}
+	n := r.count(maxBands)
+	named := -1
+	for i := range n {
+		if string(r.raw(int(r.u8()) + 8)[8:]) == string(label) {
+			named = i
 		}
 	}
-	sdk.Abort(codeUnknownBand, "UNKNOWN_BAND: the reading names no band of the tariff")
-	return 0
+	rules := r.count(maxRules)
+	for range rules {
+		if x := unpackRule(&r); x.days>>at.weekday&1 == 1 && at.minute >= x.from && at.minute < x.to {
+			return int(x.band)
+		}
+	}
+	if rules > 0 || n == 1 {
+		return 0
+	}
+	if named < 0 {
+		sdk.Abort(codeUnknownBand, "UNKNOWN_BAND: the reading names no band of the tariff")
+	}
+	return named
 }
 
-func (t *tariff) pack(w *packer) {
-	w.run(t.name)
-	w.run(t.unit)
-	w.u32(t.version)
-	w.u64(uint64(t.effectiveSec))
-	w.u64(t.demand)
-	w.u64(t.fixed)
+// pack is the stored form of a tariff: the bands' prices stand between the
+// sizes of their names and the names.
+func (t *tariff) pack() terms {
+	n := 2 + len(t.name) + len(t.unit) + 4 + 3*8 + 3 + len(t.rules)*6 + len(t.tiers)*16
+	for i := range t.bands {
+		n += 9 + len(t.bands[i].name)
+	}
+	w := newPacker(n)
 	w.u8(uint8(len(t.bands)))
 	for _, b := range t.bands {
+		w.u8(uint8(len(b.name)))
 		w.u64(b.price)
-		w.run(b.name)
+		w.raw(b.name)
 	}
 	w.u8(uint8(len(t.rules)))
 	for _, r := range t.rules {
@@ -94,28 +103,39 @@ func (t *tariff) pack(w *packer) {
 		w.u64(x.end)
 		w.u64(x.price)
 	}
+	w.run(t.name)
+	w.run(t.unit)
+	w.u32(t.version)
+	w.u64(uint64(t.effectiveSec))
+	w.u64(t.demand)
+	w.u64(t.fixed)
+	return w.bytes()
 }
 
-func unpackTariff(r *unpacker) tariff {
-	t := tariff{name: r.run(), unit: r.run(), version: r.u32(), effectiveSec: int64(r.u64())}
-	t.demand, t.fixed = r.u64(), r.u64()
-	t.bands = make([]band, r.count(maxBands))
-	for i := range t.bands {
-		t.bands[i] = band{r.u64(), r.run()}
+// unpack reads what pack wrote.
+func (t terms) unpack() (x tariff) {
+	r := unpacker{b: t}
+	x.bands = make([]band, r.count(maxBands))
+	for i := range x.bands {
+		size := int(r.u8())
+		x.bands[i] = band{r.u64(), r.raw(size)}
 	}
-	if n := r.count(maxRules); n > 0 {
-		t.rules = make([]rule, n)
-		for i := range t.rules {
-			t.rules[i] = rule{r.u8(), r.u16(), r.u16(), r.u8()}
-		}
+	x.rules = make([]rule, r.count(maxRules))
+	for i := range x.rules {
+		x.rules[i] = unpackRule(&r)
 	}
-	if n := r.count(maxTiers); n > 0 {
-		t.tiers = make([]tier, n)
-		for i := range t.tiers {
-			t.tiers[i] = tier{r.u64(), r.u64()}
-		}
+	x.tiers = make([]tier, r.count(maxTiers))
+	for i := range x.tiers {
+		x.tiers[i] = tier{r.u64(), r.u64()}
 	}
-	return t
+	x.name, x.unit, x.version = r.run(), r.run(), r.u32()
+	x.effectiveSec, x.demand, x.fixed = int64(r.u64()), r.u64(), r.u64()
+	r.finish()
+	return x
+}
+
+func unpackRule(r *unpacker) rule {
+	return rule{r.u8(), r.u16(), r.u16(), r.u8()}
 }
 
 // tariffVersions maps the versions of a tariff, the newest first, to records.
@@ -130,9 +150,7 @@ func versionKey(version uint32) []byte {
 // eachVersion visits a tariff's versions from the newest on.
 func eachVersion(name []byte, visit func(t *tariff) bool) {
 	tariffVersions(name).Each(nil, func(_, value []byte) bool {
-		r := unpacker{b: value}
-		t := unpackTariff(&r)
-		r.finish()
+		t := terms(value).unpack()
 		return visit(&t)
 	})
 }
@@ -181,9 +199,7 @@ func storeTariff(r *sdk.Request, name []byte, s *settings) {
 		t.version = newest.version + 1
 		return false
 	})
-	w := make(packer, 0, 512)
-	t.pack(&w)
-	tariffVersions(name).Set(versionKey(t.version), w)
+	tariffVersions(name).Set(versionKey(t.version), t.pack())
 }
 
 // tariffExists says whether a tariff has a version.
