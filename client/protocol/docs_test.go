@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"slices"
 	"testing"
 )
 
@@ -33,7 +34,7 @@ func TestDocumentedCodesAreTheCodes(t *testing.T) {
 		fmt.Fprintf(&want, "| %d | %s | %s | %s |\n", c, c.Name(), retry, c.Meaning())
 	}
 	if *rewrite {
-		page = append(append(append(head, marker...), want.Bytes()...), append([]byte("\n"), tail...)...)
+		page = slices.Concat(head, []byte(marker), want.Bytes(), []byte("\n"), tail)
 		if err := os.WriteFile(path, page, 0o644); err != nil {
 			t.Fatal(err)
 		}
