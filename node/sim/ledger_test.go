@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -32,12 +33,17 @@ func must(t *testing.T, err error) {
 	}
 }
 
+// deployAll deploys the contracts that call no other.
 func deployAll(t *testing.T, l *Ledger) {
 	t.Helper()
-	for _, f := range fixtures() {
+	for _, f := range alone() {
 		_, err := l.Deploy(f.code, f.manifest, nil)
 		must(t, err)
 	}
+}
+
+func alone() []fixture {
+	return slices.DeleteFunc(fixtures(), func(f fixture) bool { return f.name == "caller" })
 }
 
 func reading(data string) protocol.Event {
@@ -91,7 +97,7 @@ func TestContractsTogether(t *testing.T) {
 		t.Errorf("the log has %v", kinds)
 	}
 	gas := uint64(0)
-	for _, f := range fixtures() {
+	for _, f := range alone() {
 		runs, err := l.Runs(f.name, block.Height)
 		must(t, err)
 		for _, r := range runs {
@@ -100,6 +106,30 @@ func TestContractsTogether(t *testing.T) {
 	}
 	if gas != block.Gas {
 		t.Errorf("run again the deliveries took %d gas, the block %d", gas, block.Gas)
+	}
+}
+
+// Runs says so where a contract cannot be run again on its own.
+func TestRunsOfContractsThatCall(t *testing.T) {
+	l := newLedger(t, Options{})
+	for _, f := range fixtures() {
+		_, err := l.Deploy(f.code, f.manifest, nil)
+		must(t, err)
+	}
+	must(t, l.Submit(reading(`{"v":4}`), reading(`{"v":5}`)))
+	must(t, l.Settle())
+	if got := count(t, l); got != 3 { // two readings, and what was lent and not undone
+		t.Errorf("tally counted %d", got)
+	}
+	for _, name := range []string{"tally", "caller"} {
+		if runs, err := l.Runs(name, l.Height()); !errors.Is(err, errNotAlone) {
+			t.Errorf("%s: %+v, %v", name, runs, err)
+		}
+	}
+	c, err := l.Contract("caller")
+	must(t, err)
+	if said := l.Logs(c.Address); len(said) != 1 || said[0].GuestCode != codeOdd || said[0].Lines[0] != `{"seen":true}` {
+		t.Errorf("caller said %+v", said)
 	}
 }
 
@@ -189,7 +219,7 @@ func TestBacklogAndCrash(t *testing.T) {
 		t.Errorf("%d dead letters of 60, %d counted, %v", len(hogged), count(t, l), err)
 	}
 	runs := 0
-	for height := uint64(len(fixtures())); height <= l.Height(); height++ { // from its deployment on
+	for height := uint64(len(alone())); height <= l.Height(); height++ { // from its deployment on
 		again, err := l.Runs("hog", height)
 		must(t, err)
 		runs += len(again)

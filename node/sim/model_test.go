@@ -18,6 +18,7 @@ type model struct {
 	places    map[streamKey]map[uint64]uint64 // log index by sequence
 	accepted  map[identity]uint64             // log index of the event
 	contracts map[string]uint64               // log index of the deployment, by name
+	paused    map[string]bool
 	executed  map[protocol.Hash]bool
 	entries   map[uint64]expected // what transactions appended
 	size      uint64              // of the log
@@ -44,6 +45,7 @@ type request struct {
 	batch   *batchRequest
 	deploy  *deployRequest
 	call    *callRequest
+	control *controlRequest
 }
 
 type batchRequest struct {
@@ -59,10 +61,15 @@ type deployRequest struct {
 
 type callRequest struct{ contract, method string }
 
+type controlRequest struct {
+	contract string
+	pause    bool // or else resume
+}
+
 func newModel(params genesis.Params, roles map[string]string) *model {
 	return &model{
 		params: params, roles: roles, next: map[streamKey]uint64{}, places: map[streamKey]map[uint64]uint64{},
-		accepted: map[identity]uint64{}, contracts: map[string]uint64{}, executed: map[protocol.Hash]bool{},
+		accepted: map[identity]uint64{}, contracts: map[string]uint64{}, paused: map[string]bool{}, executed: map[protocol.Hash]bool{},
 		entries: map[uint64]expected{},
 	}
 }
@@ -86,6 +93,8 @@ func (m *model) execute(r *request, height uint64) protocol.Outcome {
 		return protocol.Outcome{Code: protocol.CodeReplayed}
 	case r.deploy != nil:
 		return m.deploy(r)
+	case r.control != nil:
+		return m.control(r)
 	}
 	return m.call(r)
 }
@@ -153,11 +162,22 @@ func (m *model) deploy(r *request) protocol.Outcome {
 	return protocol.Outcome{First: index, Entries: 1}
 }
 
+func (m *model) control(r *request) protocol.Outcome {
+	if _, exists := m.contracts[r.control.contract]; !exists {
+		return protocol.Outcome{Code: protocol.CodeContractUnknown}
+	}
+	m.executed[r.id] = true
+	m.paused[r.control.contract] = r.control.pause
+	return protocol.Outcome{First: m.append(expected{kind: protocol.EntryContract, origin: r.account, cause: protocol.NoCause}), Entries: 1}
+}
+
 func (m *model) call(r *request) protocol.Outcome {
 	_, exists := m.contracts[r.call.contract]
 	switch {
 	case !exists:
 		return protocol.Outcome{Code: protocol.CodeContractUnknown}
+	case m.paused[r.call.contract]:
+		return protocol.Outcome{Code: protocol.CodeContractPaused}
 	case r.call.contract != "tally" || r.call.method != "add" && r.call.method != "fail":
 		return protocol.Outcome{Code: protocol.CodeMethodUnknown}
 	}
@@ -192,14 +212,16 @@ func (m *model) deliver(contract string, e *Entry) (v verdict, ok bool) {
 			return verdict{code: protocol.CodeHopLimit}, reading
 		}
 		return verdict{emits: tallyType}, reading
-	case "fussy":
-		switch string(e.Event.Data) {
-		case evenData:
-			return verdict{}, reading
-		case oddData:
+	case "fussy", "caller":
+		switch {
+		case string(e.Event.Data) == oddData:
 			return verdict{code: protocol.CodeContractAborted, guest: codeOdd}, reading
+		case string(e.Event.Data) != evenData:
+			return verdict{code: protocol.CodeProjection}, reading
+		case contract == "caller" && !far: // what it called fails with HOP_LIMIT otherwise, which it ignores
+			return verdict{emits: lentType}, reading
 		}
-		return verdict{code: protocol.CodeProjection}, reading
+		return verdict{}, reading
 	case "broken":
 		if far {
 			return verdict{code: protocol.CodeHopLimit}, reading
@@ -267,10 +289,9 @@ func (want *expected) check(e *Entry) error {
 // once, in order, and made of each what it should. It answers how many entries
 // its deliveries appended.
 func (m *model) auditContract(l *Ledger, entries []Entry, name string) (made int, err error) {
-	address := protocol.ContractAddress(Address(Author), name)
 	var answers []*Entry // what its deliveries appended, in the order of the log
 	for i := range entries {
-		if _, foreseen := m.entries[entries[i].Index]; !foreseen && entries[i].Origin == address {
+		if _, foreseen := m.entries[entries[i].Index]; !foreseen && madeBy(&entries[i], name) {
 			answers = append(answers, &entries[i])
 		}
 	}
@@ -316,6 +337,15 @@ func (m *model) auditContract(l *Ledger, entries []Entry, name string) (made int
 	return made, m.auditState(l, entries, name)
 }
 
+// madeBy says whether a contract's delivery appended the entry: what tally
+// lent, caller's did.
+func madeBy(e *Entry, name string) bool {
+	if e.Kind == protocol.EntryEmitted && e.Event.Type == lentType {
+		return name == "caller"
+	}
+	return e.Origin == protocol.ContractAddress(Address(Author), name)
+}
+
 // auditState compares the one number that the contracts which count keep.
 func (m *model) auditState(l *Ledger, entries []Entry, name string) error {
 	due := uint64(0)
@@ -328,6 +358,9 @@ func (m *model) auditState(l *Ledger, entries []Entry, name string) error {
 	}
 	for i := range entries {
 		e := &entries[i]
+		if name == "tally" && e.Kind == protocol.EntryEmitted && e.Event.Type == lentType {
+			due++
+		}
 		if e.Index > m.contracts[name] && (e.Kind == protocol.EntryEvent || e.Kind == protocol.EntryEmitted) {
 			if v, ok := m.deliver(name, e); ok && v.code == protocol.CodeOK {
 				due++

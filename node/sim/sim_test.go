@@ -133,6 +133,14 @@ func pick[T any](r *rand.Rand, from ...T) T { return from[r.IntN(len(from))] }
 
 // finish lets the contracts catch up and looks at everything.
 func (w *world) finish() error {
+	for _, f := range fixtures() {
+		r := &request{account: Author, expiry: w.lead.Height() + 1, control: &controlRequest{contract: f.name}}
+		raw, err := w.sign(r, w.control(r))
+		if err != nil {
+			return err
+		}
+		w.lead.waiting = append(w.lead.waiting, raw)
+	}
 	for {
 		lag, err := w.lead.Lag()
 		if err != nil {
@@ -157,12 +165,10 @@ func (w *world) finish() error {
 // block makes a block of new random transactions.
 func (w *world) block() error {
 	for range w.random.IntN(7) {
-		raw, r, err := w.transaction()
+		raw, err := w.transaction()
 		if err != nil {
 			return err
 		}
-		w.requests[string(raw)] = r
-		w.sent = append(w.sent, raw)
 		if err := w.lead.Send(raw); err != nil {
 			if _, refused := protocol.CodeOf(err); !refused {
 				return err
@@ -284,17 +290,20 @@ const (
 	noData   = `{"v": "four"}`
 )
 
-// transaction makes a random one, and says what the model has to know of it.
-func (w *world) transaction() ([]byte, *request, error) {
+// transaction makes a random one.
+func (w *world) transaction() ([]byte, error) {
 	height := w.lead.Height() + 1
 	r := &request{account: Author, expiry: height + uint64(w.random.IntN(int(w.model.params.MaxExpiryBlocks)))}
 	var body protocol.Body
-	switch kind := w.random.IntN(10); {
-	case kind < 6:
+	switch kind := w.random.IntN(20); {
+	case kind < 12:
 		r.account = pick(w.random, "p1", "p2")
 		body = w.batch(r)
-	case kind < 8:
+	case kind < 16:
 		body = w.deploy(r)
+	case kind < 18:
+		r.control = &controlRequest{contract: pick(w.random, "fussy", "broken", "relay", "hog", "caller", "unknown"), pause: w.random.IntN(2) == 0}
+		body = w.control(r)
 	default:
 		body = w.call(r)
 	}
@@ -306,13 +315,20 @@ func (w *world) transaction() ([]byte, *request, error) {
 	case 2:
 		r.expiry = height + 2*w.model.params.MaxExpiryBlocks
 	}
+	return w.sign(r, body)
+}
+
+// sign makes the transaction and tells the model what it asks for.
+func (w *world) sign(r *request, body protocol.Body) ([]byte, error) {
 	w.nonce++
 	raw, err := protocol.SignTx(w.lead.options.ChainID, key(r.account), r.expiry, w.nonce, body)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	r.id, err = protocol.TxID(w.lead.options.ChainID, raw)
-	return raw, r, err
+	w.requests[string(raw)] = r
+	w.sent = append(w.sent, raw)
+	return raw, err
 }
 
 // batch continues a stream, overlaps it, leaves a gap or declares one.
@@ -343,8 +359,21 @@ func (w *world) batch(r *request) protocol.Body {
 	return body
 }
 
+func (w *world) control(r *request) protocol.Body {
+	action := protocol.ActionResume
+	if r.control.pause {
+		action = protocol.ActionPause
+	}
+	return &protocol.Control{Contract: protocol.ContractAddress(Address(Author), r.control.contract), Action: action}
+}
+
+// deploy brings one of the fixtures, or what is refused. What caller's
+// deliveries come to depends on tally, so it comes later.
 func (w *world) deploy(r *request) protocol.Body {
 	f := pick(w.random, fixtures()...)
+	if _, there := w.model.contracts["tally"]; f.name == "caller" && !there {
+		f = fixtures()[0]
+	}
 	r.deploy = &deployRequest{name: f.name}
 	switch w.random.IntN(6) {
 	case 0:

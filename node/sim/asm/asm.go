@@ -30,6 +30,7 @@ const (
 	Return      = "\x0f"
 	Drop        = "\x1a"
 	I32Eqz      = "\x45"
+	I32Eq       = "\x46"
 	I64Eqz      = "\x50"
 	I32Add      = "\x6a"
 	I32Sub      = "\x6b"
