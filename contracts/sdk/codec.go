@@ -37,9 +37,8 @@ func takeOrderedUint(b []byte) (v uint64, rest []byte, ok bool) {
 	if len(b) < 8 {
 		return 0, nil, false
 	}
-	for _, c := range b[:8] {
-		v = v<<8 | uint64(c)
-	}
+	v = uint64(b[7]) | uint64(b[6])<<8 | uint64(b[5])<<16 | uint64(b[4])<<24 |
+		uint64(b[3])<<32 | uint64(b[2])<<40 | uint64(b[1])<<48 | uint64(b[0])<<56
 	return v, b[8:], true
 }
 
@@ -54,13 +53,14 @@ func takeOrderedInt(b []byte) (int64, []byte, bool) {
 
 // AppendOrderedBytes appends b with every 0 as 0 255, and 0 1 as its end.
 func AppendOrderedBytes(dst, b []byte) []byte {
-	for _, c := range b {
-		dst = append(dst, c)
+	plain := 0 // start of what is not yet written
+	for i, c := range b {
 		if c == 0 {
-			dst = append(dst, 255)
+			dst = append(append(dst, b[plain:i]...), 0, 255)
+			plain = i + 1
 		}
 	}
-	return append(dst, 0, 1)
+	return append(append(dst, b[plain:]...), 0, 1)
 }
 
 func takeOrderedBytes(b []byte) (v, rest []byte, ok bool) {

@@ -6,9 +6,9 @@ import "math/bits"
 
 // Limits of a Position, in 1e-7 degrees.
 const (
-	maxLat = 900_000_000
-	maxLon = 1_800_000_000
-	round  = 2 * maxLon // once around
+	maxLat    = 900_000_000
+	maxLon    = 1_800_000_000
+	wholeTurn = 2 * maxLon // once around
 )
 
 // Position is a place in 1e-7 degrees, about 11 mm: as GPS receivers give
@@ -24,13 +24,13 @@ func PositionOf(lat, lon int64) (Position, bool) {
 	return Position{int32(lat), int32(lon)}, true
 }
 
-// eastward is how far one meridian is east of another: 0 to below round.
+// eastward is how far one meridian is east of another: 0 to below wholeTurn.
 func eastward(from, to int32) int64 {
 	d := int64(to) - int64(from)
 	if d < 0 {
-		d += round
+		d += wholeTurn
 	}
-	if d == round {
+	if d == wholeTurn {
 		return 0
 	}
 	return d
@@ -39,7 +39,7 @@ func eastward(from, to int32) int64 {
 // between is how far two meridians are apart, the shorter way: 0 to maxLon.
 func between(a, b int32) int64 {
 	d := eastward(a, b)
-	return min(d, round-d)
+	return min(d, wholeTurn-d)
 }
 
 // diameterMm is that of a sphere of the earth's mean radius, 6371.0087714 km.
@@ -94,7 +94,7 @@ func (b Box) Contains(p Position) bool {
 		return false
 	}
 	width := eastward(b.West, b.East)
-	return int64(b.East)-int64(b.West) == round || eastward(b.West, p.Lon) <= width
+	return int64(b.East)-int64(b.West) == wholeTurn || eastward(b.West, p.Lon) <= width
 }
 
 // Where says on which side of an area's edge a place is.
@@ -130,13 +130,13 @@ func PolygonOf(corners []Position) (Polygon, bool) {
 		turn += shorter(step)
 		west, east = min(west, turn), max(east, turn)
 	}
-	return Polygon{corners}, turn == 0 && east-west < round
+	return Polygon{corners}, turn == 0 && east-west < wholeTurn
 }
 
 // shorter is the shorter way for a way eastward: negative to the west.
 func shorter(eastward int64) int64 {
 	if eastward > maxLon {
-		return eastward - round
+		return eastward - wholeTurn
 	}
 	return eastward
 }
@@ -158,7 +158,7 @@ func (g Polygon) Locate(p Position) Where {
 	if where := g.locate(x, int64(p.Lat)); where != Outside {
 		return where
 	}
-	return g.locate(x-round, int64(p.Lat))
+	return g.locate(x-wholeTurn, int64(p.Lat))
 }
 
 // locate casts a ray eastward and counts the sides it crosses. A side holds

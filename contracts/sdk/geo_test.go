@@ -40,9 +40,9 @@ func near(r *rand.Rand, p Position) Position {
 	lat := min(max(int64(p.Lat)+step(), -maxLat), maxLat)
 	lon := int64(p.Lon) + step()
 	if lon > maxLon {
-		lon -= round
+		lon -= wholeTurn
 	} else if lon < -maxLon {
-		lon += round
+		lon += wholeTurn
 	}
 	return Position{int32(lat), int32(lon)}
 }
@@ -51,7 +51,7 @@ func near(r *rand.Rand, p Position) Position {
 func TestDistanceErrorBound(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 1))
 	worst, worstFar := 0.0, 0.0
-	for i := range 1_000_000 {
+	for i := range 400_000 {
 		a := randomPosition(r)
 		b := near(r, a)
 		switch i % 4 {
@@ -176,7 +176,7 @@ func locateRat(corners []Position, p Position) Where {
 func TestPolygonAgainstRationals(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 3))
 	found := map[Where]int{}
-	for range 4_000 {
+	for range 1_500 {
 		size := int64(4) << r.IntN(27) // half the width, below 45 degrees
 		corners := make([]Position, 3+r.IntN(8))
 		for i := range corners {
@@ -190,9 +190,9 @@ func TestPolygonAgainstRationals(t *testing.T) {
 		turned := func(p Position) Position {
 			lon := int64(p.Lon) + int64(turn)
 			if lon > maxLon || lon == maxLon && r.IntN(2) == 0 {
-				lon -= round
+				lon -= wholeTurn
 			} else if lon < -maxLon || lon == -maxLon && r.IntN(2) == 0 {
-				lon += round
+				lon += wholeTurn
 			}
 			return Position{p.Lat, int32(lon)}
 		}
@@ -226,7 +226,7 @@ func TestPolygonAgainstRationals(t *testing.T) {
 		}
 	}
 	for where := range Inside + 1 {
-		if found[where] < 10_000 {
+		if found[where] < 3_000 {
 			t.Errorf("only %d places are %d", found[where], where)
 		}
 	}

@@ -1,5 +1,7 @@
 package sdk
 
+import "github.com/cairn-ledger/cairn/contracts/abi"
+
 // Record is a stored value of fixed layout: a version byte and the fields one
 // behind the other, little-endian. One function lists the fields, and serves
 // to read and to write them, so that the two cannot drift apart:
@@ -28,6 +30,9 @@ type Record struct {
 func RecordOf[V any](version byte, fields func(r *Record, v *V)) Codec[V] {
 	return Codec[V]{
 		Append: func(dst []byte, v V) []byte {
+			if dst == nil {
+				dst = make([]byte, 0, 96)
+			}
 			r := Record{buf: append(dst, version), version: version, writing: true}
 			fields(&r, &v)
 			return r.buf
@@ -57,45 +62,62 @@ func (r *Record) take(n int) []byte {
 	return b
 }
 
-// number reads or writes the low bytes of v.
+// small reads or writes a field of 1 byte.
 //
 //go:noinline
-func (r *Record) number(v uint64, bytes int) uint64 {
+func (r *Record) small(v uint8) uint8 {
 	if r.writing {
-		for i := range bytes {
-			r.buf = append(r.buf, byte(v>>(8*i)))
-		}
+		r.buf = append(r.buf, v)
 		return v
 	}
-	v = 0
-	for i, c := range r.take(bytes) {
-		v |= uint64(c) << (8 * i)
+	return r.take(1)[0]
+}
+
+// number reads or writes a field of 8 bytes.
+//
+//go:noinline
+func (r *Record) number(v uint64) uint64 {
+	if r.writing {
+		r.buf = abi.AppendU64(r.buf, v)
+		return v
 	}
-	return v
+	return U64(r.take(8))
 }
 
 // U8 is a field of 1 byte.
-func (r *Record) U8(v *uint8) { *v = uint8(r.number(uint64(*v), 1)) }
+func (r *Record) U8(v *uint8) { *v = r.small(*v) }
 
 // U32 is a field of 4 bytes.
-func (r *Record) U32(v *uint32) { *v = uint32(r.number(uint64(*v), 4)) }
+//
+//go:noinline
+func (r *Record) U32(v *uint32) {
+	if r.writing {
+		r.buf = abi.AppendU32(r.buf, *v)
+		return
+	}
+	*v = U32(r.take(4))
+}
 
 // I32 is a field of 4 bytes.
-func (r *Record) I32(v *int32) { *v = int32(r.number(uint64(uint32(*v)), 4)) }
+func (r *Record) I32(v *int32) {
+	n := uint32(*v)
+	r.U32(&n)
+	*v = int32(n)
+}
 
 // U64 is a field of 8 bytes.
-func (r *Record) U64(v *uint64) { *v = r.number(*v, 8) }
+func (r *Record) U64(v *uint64) { *v = r.number(*v) }
 
 // I64 is a field of 8 bytes.
-func (r *Record) I64(v *int64) { *v = int64(r.number(uint64(*v), 8)) }
+func (r *Record) I64(v *int64) { *v = int64(r.number(uint64(*v))) }
 
 // Bool is a field of 1 byte, 0 or 1.
 func (r *Record) Bool(v *bool) {
-	n := uint64(0)
+	n := uint8(0)
 	if *v {
 		n = 1
 	}
-	n = r.number(n, 1)
+	n = r.small(n)
 	r.bad = r.bad || n > 1
 	*v = n == 1
 }
@@ -119,12 +141,13 @@ func (r *Record) Fixed(v []byte) {
 // Bytes is a field of any size: 4 bytes of length and the bytes, which a
 // reader may keep.
 func (r *Record) Bytes(v *[]byte) {
-	n := r.number(uint64(len(*v)), 4)
+	n := uint32(len(*v))
+	r.U32(&n)
 	if r.writing {
 		r.buf = append(r.buf, *v...)
 		return
 	}
-	if n > uint64(len(r.buf)) {
+	if uint64(n) > uint64(len(r.buf)) {
 		r.bad, r.buf = true, nil
 		n = 0
 	}
@@ -133,7 +156,13 @@ func (r *Record) Bytes(v *[]byte) {
 
 // Text is a field of any size, as Bytes is.
 func (r *Record) Text(v *string) {
-	b := []byte(*v)
+	if r.writing {
+		n := uint32(len(*v))
+		r.U32(&n)
+		r.buf = append(r.buf, *v...)
+		return
+	}
+	var b []byte
 	r.Bytes(&b)
 	*v = string(b)
 }

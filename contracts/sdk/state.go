@@ -1,7 +1,5 @@
 package sdk
 
-import "github.com/cairn-ledger/cairn/contracts/abi"
-
 // firstRead is the buffer of a first attempt at a value, in bytes. A longer
 // value costs a second host call; use GetInto where that is common.
 const firstRead = 512
@@ -51,16 +49,23 @@ func Scan(prefix, after []byte, limit int) []Pair {
 		buf = make([]byte, -n)
 		n = hostStateScan(prefix, after, uint32(limit), buf)
 	}
-	r := abi.NewReader(buf[:n])
-	pairs := make([]Pair, 0, 16)
-	for !r.Done() {
-		pair := Pair{Key: r.Bytes(), Value: r.Bytes()}
-		if !r.Ok() {
-			Abort(CodeState, "a scan's page is malformed")
-		}
+	pairs := make([]Pair, 0, min(max(limit, 1), 64))
+	for rest := buf[:n]; len(rest) > 0; {
+		var pair Pair
+		pair.Key, rest = run(rest)
+		pair.Value, rest = run(rest)
 		pairs = append(pairs, pair)
 	}
 	return pairs
+}
+
+// run cuts a length and that many bytes off a scan's page.
+func run(page []byte) (b, rest []byte) {
+	if len(page) < 4 || uint64(U32(page)) > uint64(len(page)-4) {
+		Abort(CodeState, "a scan's page is malformed")
+	}
+	end := 4 + int(U32(page))
+	return page[4:end:end], page[end:]
 }
 
 // pageBytes is a guess at what limit small pairs need.

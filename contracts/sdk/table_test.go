@@ -70,6 +70,34 @@ func TestRecord(t *testing.T) {
 	}
 }
 
+// What reads as a record of the codec's version is what it would write.
+func FuzzRecord(f *testing.F) {
+	codec := RecordOf(2, func(r *Record, v *struct {
+		b bay
+		g Polygon
+	}) {
+		bayFields(r, &v.b)
+		r.Polygon(&v.g)
+	})
+	var zero struct {
+		b bay
+		g Polygon
+	}
+	f.Add(codec.Append(nil, zero))
+	zero.b = bay{taken: true, plate: "B-CD 1", price: Decimal{5, 18}, picture: []byte{1}}
+	zero.g, _ = PolygonOf([]Position{{0, 0}, {1, 1}, {maxLat, -maxLon}})
+	f.Add(codec.Append(nil, zero))
+	f.Fuzz(func(t *testing.T, stored []byte) {
+		v, rest, ok := codec.Take(stored)
+		if !ok || stored[0] != 2 {
+			return
+		}
+		if again := append(codec.Append(nil, v), rest...); !bytes.Equal(again, stored) {
+			t.Fatalf("% x is written back as % x", stored, again)
+		}
+	})
+}
+
 func TestTable(t *testing.T) {
 	inside(t, func() {
 		bays := NewTable("bays", IntKey, RecordOf(1, bayFields))

@@ -1,69 +1,76 @@
 package sdk
 
-import "slices"
+// Functions here and in windows.go that several others call stay functions of
+// their own: a copy at every call would double a contract's code.
 
 // advance moves the watermark and takes out the windows that this closes.
+//
+//go:noinline
 func (x Windows) advance(k *keyWindows, timeNs int64) (closed []Window) {
 	before, cut := k.watermark-x.lateness, timeNs-x.lateness
 	if !k.known {
 		before = -maxTime - x.lateness
 	}
 	k.known, k.watermark = true, timeNs
-	n := 0 // panes that no open window needs
+	n, size := 0, k.size() // panes that no open window needs, and all
 	if x.gap > 0 {
-		for n < len(k.panes) && k.panes[n].LastNs+x.gap <= cut {
+		for n < size && k.lastAt(n)+x.gap <= cut {
 			n++
 		}
-		closed = x.sessions(k.panes[:n])
+		closed = x.sessions(k, n)
 	} else {
+		if x.floor(before) == x.floor(cut) {
+			return nil // no window ends between
+		}
 		closed = x.gather(k, before, cut)
-		for n < len(k.panes) && k.panes[n].StartNs+x.span <= cut {
+		for n < size && k.start(n)+x.span <= cut {
 			n++
 		}
 	}
-	k.panes = k.panes[n:]
+	if n > 0 {
+		k.remove(0, n)
+	}
 	return closed
 }
 
-// sessions answers panes as the sessions that they are.
-func (x Windows) sessions(panes []Window) []Window {
-	if len(panes) == 0 {
-		return nil
-	}
-	found := slices.Clone(panes)
-	for i := range found {
-		found[i].EndNs = found[i].LastNs + x.gap
+// sessions answers the first panes as the sessions that they are.
+func (x Windows) sessions(k *keyWindows, n int) (found []Window) {
+	for i := range n {
+		w := k.pane(i)
+		w.EndNs = w.LastNs + x.gap
+		found = append(found, w)
 	}
 	return found
 }
 
 // gather answers the windows with events that end after one time and not after
 // another, in order.
+//
+//go:noinline
 func (x Windows) gather(k *keyWindows, after, until int64) (found []Window) {
-	next := after - x.span // windows that begin here or before are done
-	for i := range k.panes {
-		p := &k.panes[i]
+	next := x.floor(after - x.span) // windows that begin here or before are done
+	for i := range k.size() {
 		// The windows of a pane begin from span-pane before it up to it. Those
 		// not after next are done, or hold an earlier pane and are done too.
-		start := max(p.StartNs-x.span+x.pane, x.floor(next)+x.pane)
-		for ; start <= p.StartNs && start+x.span <= until; start += x.pane {
-			w := Window{StartNs: start, EndNs: start + x.span}
-			x.fill(&w, k.panes[i:])
-			found = append(found, w)
+		last := k.start(i)
+		start := max(last-x.span, next) + x.pane
+		for ; start <= last && start+x.span <= until; start += x.pane {
+			found = append(found, x.merged(k, i, start))
 			next = start
 		}
 	}
 	return found
 }
 
-// fill merges the panes of a window, which begins no later than the first of them.
-func (x Windows) fill(w *Window, panes []Window) {
-	start, end := w.StartNs, w.EndNs
-	*w = panes[0]
-	for i := 1; i < len(panes) && panes[i].StartNs < end; i++ {
-		w.merge(&panes[i])
+// merged is a window whose first pane with events is the one at index i.
+func (x Windows) merged(k *keyWindows, i int, start int64) Window {
+	w := k.pane(i)
+	for i++; i < k.size() && k.start(i) < start+x.span; i++ {
+		p := k.pane(i)
+		w.merge(&p)
 	}
-	w.StartNs, w.EndNs = start, end
+	w.StartNs, w.EndNs = start, start+x.span
+	return w
 }
 
 // floor is the start of the pane that a time is in.
@@ -80,20 +87,25 @@ func (x Windows) addToPane(k *keyWindows, timeNs, value int64) (late int) {
 	if late == x.overlap() {
 		return late
 	}
-	at := len(k.panes)
-	for at > 0 && k.panes[at-1].StartNs > start {
+	at := k.size()
+	for at > 0 && k.start(at-1) > start {
 		at--
 	}
-	if at > 0 && k.panes[at-1].StartNs == start {
+	p := single(timeNs, value)
+	if at > 0 && k.start(at-1) == start {
 		at--
+		event := p
+		p = k.pane(at)
+		p.merge(&event)
 	} else {
-		k.panes = slices.Insert(k.panes, at, Window{StartNs: start})
+		k.insert(at)
 	}
-	k.panes[at].add(timeNs, value)
 	// The sums of the panes of a window add up: closing it cannot fail.
-	if magnitude(k.panes[at].Sum) > (1<<63-1)/uint64(x.overlap()) {
+	if magnitude(p.Sum) > (1<<63-1)/uint64(x.overlap()) {
 		abortOverflow()
 	}
+	p.StartNs = start
+	k.put(at, &p)
 	return late
 }
 
@@ -104,24 +116,26 @@ func (x Windows) addToSession(k *keyWindows, timeNs, value int64) (late int) {
 		return 1
 	}
 	// Sessions from..to are less than the gap away: none, one, or the two around it.
-	from := len(k.panes)
-	for from > 0 && k.panes[from-1].LastNs+x.gap > timeNs {
+	from := k.size()
+	for from > 0 && k.lastAt(from-1)+x.gap > timeNs {
 		from--
 	}
 	to := from
-	for to < len(k.panes) && k.panes[to].StartNs-x.gap < timeNs {
+	s := single(timeNs, value)
+	if from < k.size() && k.start(from)-x.gap < timeNs {
+		event := s
+		s = k.pane(from)
+		s.merge(&event)
 		to++
+	} else {
+		k.insert(from)
 	}
-	if from == to {
-		k.panes = slices.Insert(k.panes, from, Window{StartNs: timeNs})
-		to++
-	}
-	s := &k.panes[from]
-	s.add(timeNs, value)
-	for i := from + 1; i < to; i++ {
-		s.merge(&k.panes[i])
+	if to > from && to < k.size() && k.start(to)-x.gap < timeNs {
+		p := k.pane(to)
+		s.merge(&p)
+		k.remove(to, to+1)
 	}
 	s.StartNs = s.FirstNs
-	k.panes = slices.Delete(k.panes, from+1, to)
+	k.put(from, &s)
 	return 0
 }

@@ -126,13 +126,13 @@ func (x Windows) Advance(key []byte, timeNs int64) (closed []Window) {
 // watermark moves to where the last one closes.
 func (x Windows) Close(key []byte) (closed []Window) {
 	k := x.load(key)
-	if len(k.panes) == 0 {
+	last := k.size() - 1
+	if last < 0 {
 		return nil
 	}
-	last := &k.panes[len(k.panes)-1]
-	end := last.StartNs + x.span
+	end := k.start(last) + x.span
 	if x.gap > 0 {
-		end = last.LastNs + x.gap
+		end = k.lastAt(last) + x.gap
 	}
 	closed = x.advance(&k, end+x.lateness)
 	x.save(key, &k)
@@ -144,7 +144,7 @@ func (x Windows) Close(key []byte) (closed []Window) {
 func (x Windows) Open(key []byte) []Window {
 	k := x.load(key)
 	if x.gap > 0 {
-		return x.sessions(k.panes)
+		return x.sessions(&k, k.size())
 	}
 	return x.gather(&k, k.watermark-x.lateness, 1<<63-1)
 }
@@ -172,16 +172,14 @@ func checkTime(timeNs int64) {
 	}
 }
 
-// add counts a value.
-func (w *Window) add(timeNs, value int64) {
-	if w.Count == 0 {
-		*w = Window{w.StartNs, w.EndNs, 1, value, value, value, timeNs, timeNs, value, value}
-		return
-	}
-	w.merge(&Window{timeNs, timeNs, 1, value, value, value, timeNs, timeNs, value, value})
+// single is one event.
+func single(timeNs, value int64) Window {
+	return Window{timeNs, timeNs, 1, value, value, value, timeNs, timeNs, value, value}
 }
 
 // merge counts what came after w in time, before it, or at one time later.
+//
+//go:noinline
 func (w *Window) merge(x *Window) {
 	w.Count += x.Count
 	w.Sum = sum(w.Sum, x.Sum)
@@ -194,26 +192,29 @@ func (w *Window) merge(x *Window) {
 	}
 }
 
-// keyWindows is the state of one key.
+// keyWindows is the state of one key, as it is stored: a version byte, 1, the
+// watermark, and panes in ascending order, all little-endian. A pane has
+// events; it is a part of windows, or a session. Panes are read where they are
+// needed: in the middle of a window, that is one.
 type keyWindows struct {
 	known     bool
 	watermark int64
-	panes     []Window // with events, ascending: panes of windows, or sessions
+	stored    []byte
 }
 
 // paneBytes is the size of a stored pane: its start, count, sum, minimum and
-// maximum, time and value of its first event, and of its last. A key's record
-// is a version byte, 1, the watermark, and panes, all little-endian.
+// maximum, the time and value of its first event, and those of its last.
 const (
 	paneBytes       = 9 * 8
 	windowsHead     = 9
 	windowsVersion1 = 1
 )
 
+//go:noinline
 func (x Windows) load(key []byte) keyWindows {
 	b, found := x.m.Get(key)
 	if !found {
-		return keyWindows{}
+		return keyWindows{stored: append(make([]byte, 0, windowsHead+paneBytes), windowsVersion1, 0, 0, 0, 0, 0, 0, 0, 0)}
 	}
 	return decodeWindows(b)
 }
@@ -222,28 +223,53 @@ func decodeWindows(b []byte) keyWindows {
 	if len(b) < windowsHead || b[0] != windowsVersion1 || (len(b)-windowsHead)%paneBytes != 0 {
 		abortState()
 	}
-	k := keyWindows{known: true, watermark: int64(U64(b[1:])), panes: make([]Window, 0, len(b)/paneBytes+1)}
-	for b = b[windowsHead:]; len(b) > 0; b = b[paneBytes:] {
-		k.panes = append(k.panes, Window{
-			StartNs: int64(U64(b)), Count: int64(U64(b[8:])), Sum: int64(U64(b[16:])), Min: int64(U64(b[24:])),
-			Max: int64(U64(b[32:])), FirstNs: int64(U64(b[40:])), First: int64(U64(b[48:])),
-			LastNs: int64(U64(b[56:])), Last: int64(U64(b[64:])),
-		})
-	}
-	return k
+	return keyWindows{true, int64(U64(b[1:])), b}
 }
 
 func (x Windows) save(key []byte, k *keyWindows) {
-	b := make([]byte, windowsHead+len(k.panes)*paneBytes)
-	b[0] = windowsVersion1
-	PutU64(b[1:], uint64(k.watermark))
-	at := b[windowsHead:]
-	for i := range k.panes {
-		p := &k.panes[i]
-		for _, v := range [...]int64{p.StartNs, p.Count, p.Sum, p.Min, p.Max, p.FirstNs, p.First, p.LastNs, p.Last} {
-			PutU64(at, uint64(v))
-			at = at[8:]
-		}
+	PutU64(k.stored[1:], uint64(k.watermark))
+	x.m.Set(key, k.stored)
+}
+
+func (k *keyWindows) size() int          { return (len(k.stored) - windowsHead) / paneBytes }
+func (k *keyWindows) at(i int) []byte    { return k.stored[windowsHead+i*paneBytes:][:paneBytes] }
+func (k *keyWindows) start(i int) int64  { return int64(U64(k.at(i))) }
+func (k *keyWindows) lastAt(i int) int64 { return int64(U64(k.at(i)[56:])) }
+
+// pane reads a pane.
+//
+//go:noinline
+func (k *keyWindows) pane(i int) (w Window) {
+	b := k.at(i)
+	for n, v := range w.stored() {
+		*v = int64(U64(b[8*n:]))
 	}
-	x.m.Set(key, b)
+	return w
+}
+
+// put writes a pane.
+//
+//go:noinline
+func (k *keyWindows) put(i int, w *Window) {
+	b := k.at(i)
+	for n, v := range w.stored() {
+		PutU64(b[8*n:], uint64(*v))
+	}
+}
+
+// stored are the fields of a pane in the order of its record.
+func (w *Window) stored() [9]*int64 {
+	return [9]*int64{&w.StartNs, &w.Count, &w.Sum, &w.Min, &w.Max, &w.FirstNs, &w.First, &w.LastNs, &w.Last}
+}
+
+// insert makes room for a pane at an index.
+func (k *keyWindows) insert(i int) {
+	at := windowsHead + i*paneBytes
+	k.stored = append(k.stored, make([]byte, paneBytes)...)
+	copy(k.stored[at+paneBytes:], k.stored[at:])
+}
+
+// remove takes out the panes from one index up to another.
+func (k *keyWindows) remove(from, to int) {
+	k.stored = append(k.stored[:windowsHead+from*paneBytes], k.stored[windowsHead+to*paneBytes:]...)
 }
