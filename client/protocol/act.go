@@ -67,7 +67,8 @@ func (a *ContractAct) AppendBinary(dst []byte) []byte {
 	return appendBytes(dst, a.Args)
 }
 
-// DecodeAct reads an act: *GapAct, *DeadLetterAct, *ContractAct or *TimerAct.
+// DecodeAct reads an act: *GapAct, *DeadLetterAct, *ContractAct, *TimerAct or
+// *MovementAct.
 // What it accepts is the act's one encoding.
 func DecodeAct(payload []byte) (any, error) {
 	r := reader{buf: payload}
@@ -100,6 +101,8 @@ func DecodeAct(payload []byte) (any, error) {
 		}
 		act.Data = append([]byte(nil), r.bytes(MaxTimerData, "data")...)
 		return act, r.malformed("timer")
+	case EntryToken:
+		return decodeMovement(&r)
 	default:
 		return nil, Refuse(CodeMalformed, "act: kind %d is not known", kind)
 	}

@@ -52,6 +52,19 @@ const (
 	CodeTokensUnavailable Code = 217
 	CodeVersion           Code = 218
 	CodeNotDead           Code = 219
+	CodeFunds             Code = 230
+	CodeFrozen            Code = 231
+	CodeAssetUnknown      Code = 232
+	CodeAssetExists       Code = 233
+	CodeNotIssuer         Code = 234
+	CodeSupplyCap         Code = 235
+	CodeAmount            Code = 236
+	CodeAllowance         Code = 237
+	CodeTokenIDUnknown    Code = 238
+	CodeNotController     Code = 239
+	CodeTokenTerms        Code = 240
+	CodeNotFreezable      Code = 241
+	CodeTokenLimit        Code = 242
 	CodeNotFound          Code = 300
 	CodeBusy              Code = 301
 	CodeUnavailable       Code = 302
@@ -109,6 +122,19 @@ var codeTable = map[Code]codeInfo{
 	CodeTokensUnavailable: {"TOKENS_UNAVAILABLE", false, "this ledger has no tokens; the contract's writes were undone"},
 	CodeVersion:           {"VERSION", false, "an upgrade keeps the contract's name and changes its version"},
 	CodeNotDead:           {"NOT_DEAD", false, "the contract neither gave up this entry nor is retrying it"},
+	CodeFunds:             {"INSUFFICIENT_FUNDS", true, "the account has less of the asset than this takes; nothing moved"},
+	CodeFrozen:            {"FROZEN", false, "the asset's issuer froze the account's units; ask the issuer"},
+	CodeAssetUnknown:      {"ASSET_UNKNOWN", false, "no asset has this symbol"},
+	CodeAssetExists:       {"ASSET_EXISTS", false, "an asset of this symbol exists; choose another"},
+	CodeNotIssuer:         {"NOT_ISSUER", false, "only the asset's issuer may do this"},
+	CodeSupplyCap:         {"SUPPLY_CAP", false, "the supply would go over the asset's cap"},
+	CodeAmount:            {"AMOUNT", false, "an amount is 0, or over 2^63-1 minor units"},
+	CodeAllowance:         {"ALLOWANCE", true, "there is no allowance for this, or this period's is used up; the payer can grant one"},
+	CodeTokenIDUnknown:    {"TOKEN_ID_UNKNOWN", false, "no hold, stream or schedule has this id; it may have ended"},
+	CodeNotController:     {"NOT_CONTROLLER", false, "the hold, stream or schedule is not the sender's to change, or not payable to this account"},
+	CodeTokenTerms:        {"TOKEN_TERMS", false, "the operation's fields do not fit together or are out of range; the node's answer names them"},
+	CodeNotFreezable:      {"NOT_FREEZABLE", false, "the right to freeze was not declared when the asset was issued"},
+	CodeTokenLimit:        {"TOKEN_LIMIT", false, "the account has as many holds, streams and schedules as it can; end some"},
 	CodeNotFound:          {"NOT_FOUND", false, "this node knows nothing under that name"},
 	CodeBusy:              {"BUSY", true, "the node is at capacity; wait as long as Retry-After says and send it again"},
 	CodeUnavailable:       {"UNAVAILABLE", true, "the node cannot serve this now; try another node or wait"},

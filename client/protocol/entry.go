@@ -33,12 +33,15 @@ const (
 	// EntryTimer records that a timer of a contract's fired; Cause is the
 	// entry whose delivery set it.
 	EntryTimer EntryKind = 7
+	// EntryToken records a movement of tokens, or a change of the bank's terms;
+	// Cause is the entry whose delivery or call led to it.
+	EntryToken EntryKind = 8
 )
 
 var entryKindNames = map[EntryKind]string{
 	EntryEvent: "event", EntryDuplicate: "duplicate", EntryGap: "gap",
 	EntryEmitted: "emitted", EntryDeadLetter: "dead-letter", EntryContract: "contract",
-	EntryTimer: "timer",
+	EntryTimer: "timer", EntryToken: "token",
 }
 
 // String is the kind's published name.

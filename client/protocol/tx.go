@@ -16,10 +16,12 @@ const (
 	TxCall    TxKind = 3 // call a contract's method
 	TxUpgrade TxKind = 4 // give a contract other code
 	TxControl TxKind = 5 // pause or resume a contract, redeliver or skip an entry
+	TxToken   TxKind = 6 // operations on tokens
 )
 
 var txKindNames = map[TxKind]string{
 	TxBatch: "batch", TxDeploy: "deploy", TxCall: "call", TxUpgrade: "upgrade", TxControl: "control",
+	TxToken: "token",
 }
 
 // String is the kind's published name.
@@ -135,6 +137,8 @@ func DecodeTx(chainID string, raw []byte) (*Tx, error) {
 		tx.Body, err = decodeUpgrade(&r)
 	case TxControl:
 		tx.Body, err = decodeControl(&r)
+	case TxToken:
+		tx.Body, err = decodeToken(&r)
 	default:
 		return nil, Refuse(CodeUnknownKind, "transaction: kind %d is not known", kind)
 	}
