@@ -144,6 +144,9 @@ func decided(id protocol.Hash, out machine.RecordedOutcome) rest.Status {
 	}
 	if out.Code != protocol.CodeOK {
 		s.State, s.Retryable, s.Message = rest.StateRefused, out.Code.Retryable(), out.Code.Meaning()
+		if out.Code == protocol.CodeContractAborted {
+			s.Message = fmt.Sprintf("the contract refused this with its code %d, and its writes were undone; its README says what the code means", out.GuestCode)
+		}
 	}
 	return s
 }
