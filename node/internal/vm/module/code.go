@@ -93,10 +93,10 @@ func (m *Module) scan(b *Body, l *Limits) error {
 			}
 			open = open[:len(open)-1]
 		default:
-			blocks += branches(in.Op)
 			if err := m.operands(b, &in, len(open), l); err != nil {
 				return err
 			}
+			blocks += branches(&in, len(open))
 		}
 		switch {
 		case blocks > l.Blocks:
@@ -113,11 +113,22 @@ func (m *Module) scan(b *Body, l *Limits) error {
 	return m.sum(blocks, len(b.LocalTypes), l)
 }
 
-// branches is what an instruction adds to the blocks of its function.
-func branches(op uint16) int {
-	switch op {
-	case OpBrIf, OpBrTable:
+// branches is what an instruction adds to the blocks of its function. A
+// br_table is as many branches as it has different targets: each carries the
+// value of every local that its target's loop changes.
+func branches(in *Instruction, labels int) int {
+	switch in.Op {
+	case OpBrIf:
 		return 1
+	case OpBrTable:
+		different, seen := 0, make([]bool, labels)
+		for _, target := range in.Targets {
+			if !seen[target] {
+				seen[target] = true
+				different++
+			}
+		}
+		return different
 	case OpMemoryGrow, OpMemoryCopy, OpMemoryFill:
 		return bulkBlocks
 	}

@@ -10,8 +10,8 @@ import (
 // memory of compiling any admitted module small: a module of 4.6 KB with 300
 // locals in 300 nested loops took a compiler 12 s, one of 400 KB of sequential
 // ifs 25 s. The largest value seen in an honest contract is in brackets. What
-// was found to take longest inside the limits is in TestCompileTime of
-// package vm.
+// was found to take longest inside the limits is in TestCompileTime and
+// TestWorstFound of package vm.
 type Limits struct {
 	ModuleBytes    int // whole binary
 	BodyBytes      int // one function's body [16 KiB]
@@ -61,7 +61,7 @@ func Contract() Limits {
 		Nesting:        128,
 		LoopNesting:    16,
 		LocalsByBlocks: 100_000,
-		Work:           100_000_000,
+		Work:           40_000_000,
 		MeteredBytes:   2 << 20,
 		BranchTable:    1_024,
 		BranchTables:   16_384,
