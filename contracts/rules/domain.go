@@ -76,7 +76,7 @@ func callDefine(r *sdk.Request) {
 	}
 	kind := len(domainKinds)
 	for k, text := range domainKinds {
-		if string(kindText) == text {
+		if is(kindText, text) {
 			kind = k
 		}
 	}
@@ -91,7 +91,7 @@ func callDefine(r *sdk.Request) {
 		sdk.Abort(codeBadDomain, "BAD_DOMAIN: a domain is any, number (with low, high and unit), text, flag or status")
 	}
 	p, _ := loadProperty(name)
-	if len(p.rules) > 0 && (int(p.kind) != kind || string(p.unit) != string(unit)) {
+	if len(p.rules) > 0 && (int(p.kind) != kind || !same(p.unit, unit)) {
 		sdk.Abort(codeBadDomain, "BAD_DOMAIN: rules in force rest on the property's kind and unit")
 	}
 	p.kind, p.low, p.high, p.unit = byte(kind), low, high, unit
@@ -115,7 +115,7 @@ func (p *property) suits(t *test) string {
 	case t.look == lookSeen, t.look == lookStatus: // a value of any kind may have a status
 	case p.kind != domainAny && kinds[t.look] != p.kind:
 		return "the test is of another kind than the property"
-	case string(t.unit) != string(p.unit) && len(t.unit) > 0:
+	case len(t.unit) > 0 && !same(t.unit, p.unit):
 		return "the property has another unit, or none"
 	case t.look == lookNumber && (t.low < p.low || t.high > p.high):
 		return "the number is outside the property's range"
@@ -133,7 +133,7 @@ func (p *property) admits(o *observation, unit []byte) {
 		sdk.Abort(codeOutOfDomain, "OUT_OF_DOMAIN: the property has values of another kind")
 	case o.hasNumber && (o.number < p.low || o.number > p.high):
 		sdk.Abort(codeOutOfDomain, "OUT_OF_DOMAIN: the value is outside the property's range")
-	case len(unit) > 0 && string(unit) != string(p.unit):
+	case len(unit) > 0 && !same(unit, p.unit):
 		sdk.Abort(codeOutOfDomain, "OUT_OF_DOMAIN: the property has another unit, or none")
 	}
 }
@@ -143,7 +143,7 @@ func (r *rule) properties() (names [][]byte) {
 next:
 	for _, t := range r.tests {
 		for _, name := range names {
-			if string(name) == string(t.property) {
+			if same(name, t.property) {
 				continue next
 			}
 		}
@@ -157,7 +157,7 @@ func (e *entry) enterIndex() {
 	for _, name := range e.rule.properties() {
 		p, _ := loadProperty(name)
 		for _, t := range e.rule.tests {
-			if string(t.property) != string(name) {
+			if !same(t.property, name) {
 				continue
 			}
 			if why := p.suits(t); why != "" {

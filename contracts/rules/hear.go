@@ -12,11 +12,7 @@ const (
 
 // isReserved says whether readings and definitions keep off a property.
 func isReserved(name []byte) bool {
-	switch string(name) {
-	case propertyOccupancy, propertyPrice, propertyOrder, propertySupply:
-		return true
-	}
-	return false
+	return is(name, propertyOccupancy) || is(name, propertyPrice) || is(name, propertyOrder) || is(name, propertySupply)
 }
 
 // maxTimeNs bounds event times, so that no sum with a span of time overflows.
@@ -37,7 +33,7 @@ func hearReading(e *sdk.Event) {
 	hasLat, lat := optionalInt(e)
 	hasLon, lon := optionalInt(e)
 	switch {
-	case !isName(o.property):
+	case !isWord(o.property):
 		badReading("the property is no name")
 	case isReserved(o.property):
 		sdk.Abort(codeReserved, "RESERVED: the property belongs to another event")
@@ -109,15 +105,23 @@ func observe(e *sdk.Event, o *observation, unit []byte) {
 	if len(o.subject) > maxSubject {
 		sdk.Abort(codeBadSubject, "BAD_SUBJECT: a subject has at most 64 bytes")
 	}
-	checkTime(e, at.timeNs)
-	met, late := 0, 0
+	met, late, checked := 0, 0, false
 	for _, number := range p.rules {
 		r := byNumber(number)
 		mask := r.rule.mask(o)
+		key := r.stateKey(o.subject)
+		record, found := readRecord(states, key)
+		if mask == 0 && !found {
+			continue
+		}
+		if !checked {
+			checkTime(e, at.timeNs)
+			checked = true
+		}
 		if mask != 0 {
 			met++
 		}
-		if !r.observe(o, at, mask) {
+		if s := loaded(record, found, r); !s.observe(r, key, o, at, mask) {
 			late++
 		}
 	}
@@ -138,19 +142,17 @@ func checkTime(e *sdk.Event, ns int64) {
 	}
 }
 
-// observe gives an observation to one rule: mask is of the tests it meets. It
-// answers false when it meets some and comes too late.
-func (e *entry) observe(o *observation, at place, mask uint8) bool {
-	subject := o.subject
+// stateKey is the key of the rule's state for a subject.
+func (e *entry) stateKey(subject []byte) []byte {
 	if e.rule.global {
 		subject = nil
 	}
-	key := stateKey(e.number, subject)
-	record, found := states.Get(key)
-	if !found && mask == 0 {
-		return true
-	}
-	s := loaded(record, found, e)
+	return stateKey(e.number, subject)
+}
+
+// observe gives an observation to one rule: mask is of the tests it meets. It
+// answers false when it meets some and comes too late.
+func (s *state) observe(e *entry, key []byte, o *observation, at place, mask uint8) bool {
 	switch {
 	case mask == 0 && (!s.known || at.timeNs <= s.newest):
 		return true
@@ -163,7 +165,7 @@ func (e *entry) observe(o *observation, at place, mask uint8) bool {
 	default:
 		s.hear(e.occurrence(o, at, mask))
 	}
-	s.report(e, subject)
+	s.report(e, o.subject)
 	s.save(key, e)
 	return true
 }

@@ -28,7 +28,7 @@ func dueKey(due int64, stateKey []byte) []byte {
 // load reads the state under a key, and the whole rule with it; a state of an
 // earlier epoch of the rule is begun anew.
 func load(key []byte, e *entry) *state {
-	record, found := states.Get(key)
+	record, found := readRecord(states, key)
 	return loaded(record, found, e)
 }
 

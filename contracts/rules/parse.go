@@ -35,7 +35,7 @@ func parse(text []byte) (*rule, *fault) {
 
 // is says whether the token looked at is this word or symbol.
 func (p *parser) is(text string) bool {
-	return (p.tok.kind == tokenWord || p.tok.kind == tokenSymbol) && string(p.tok.text) == text
+	return (p.tok.kind == tokenWord || p.tok.kind == tokenSymbol) && is(p.tok.text, text)
 }
 
 // accept moves over a word or symbol if it is there.

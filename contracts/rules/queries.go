@@ -81,46 +81,58 @@ func queryState(r *sdk.Request) {
 	if !s.known {
 		notFound("the rule has met no reading of this subject")
 	}
-	var w sdk.JSON
-	w.Object().Key("rule").Text(e.id).Key("version").Uint(uint64(e.version)).Key("subject").Text(subject)
-	w.Key("heardNs").Text(sdk.AppendInt(nil, s.newest)).Key("settledNs").Text(sdk.AppendInt(nil, s.floor.timeNs))
-	w.Key("firedNs")
-	nsOrNull(&w, s.fired, s.firedNs)
-	w.Key("late").Uint(uint64(s.late)).Key("suppressed").Uint(uint64(s.suppressed))
-	w.Key("waiting").Array()
-	for _, x := range s.waiting {
-		x.write(&w, e.rule, subject)
-	}
-	w.EndArray().Key("begun").Array()
+	r.Reply(s.describe(e, subject))
+}
+
+// describe writes what a state knows.
+func (s *state) describe(e *entry, subject []byte) []byte {
+	b := appendJSON(append(make([]byte, 0, 2048), `{"rule":`...), e.id)
+	b = sdk.AppendUint(append(b, `,"version":`...), uint64(e.version))
+	b = appendJSON(append(b, `,"subject":`...), subject)
+	b = appendNs(append(b, `,"heardNs":`...), true, s.newest)
+	b = appendNs(append(b, `,"settledNs":`...), true, s.floor.timeNs)
+	b = appendNs(append(b, `,"firedNs":`...), s.fired, s.firedNs)
+	b = sdk.AppendUint(append(b, `,"late":`...), uint64(s.late))
+	b = sdk.AppendUint(append(b, `,"suppressed":`...), uint64(s.suppressed))
+	b = match(s.waiting).append(append(b, `,"waiting":`...), e.rule, subject)
+	b = append(b, `,"begun":[`...)
+	first := true
 	for _, m := range s.memory.matches {
-		if m != nil {
-			m.write(&w, e.rule, subject)
+		if m == nil {
+			continue
 		}
+		if !first {
+			b = append(b, ',')
+		}
+		b, first = m.append(b, e.rule, subject), false
 	}
-	w.EndArray().Key("firesNs")
+	b = append(b, `],"firesNs":`...)
 	if s.pending != nil {
-		nsOrNull(&w, true, s.deadline())
+		b = appendNs(b, true, s.deadline())
 	} else {
-		w.Null()
+		b = appendNs(b, false, 0)
 	}
-	w.EndObject()
-	r.Reply(w.Bytes())
+	return append(b, '}')
 }
 
-func nsOrNull(w *sdk.JSON, there bool, ns int64) {
-	if there {
-		w.Text(sdk.AppendInt(nil, ns))
-	} else {
-		w.Null()
+// appendNs writes a time as a string, or null where there is none.
+func appendNs(b []byte, there bool, ns int64) []byte {
+	if !there {
+		return append(b, "null"...)
 	}
+	return append(sdk.AppendInt(append(b, '"'), ns), '"')
 }
 
-func (m match) write(w *sdk.JSON, r *rule, subject []byte) {
-	w.Array()
-	for _, x := range m {
-		x.write(w, r, subject)
+// append writes the readings of a match.
+func (m match) append(b []byte, r *rule, subject []byte) []byte {
+	b = append(b, '[')
+	for i, x := range m {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = x.append(b, r, subject)
 	}
-	w.EndArray()
+	return append(b, ']')
 }
 
 // queryProperty answers a property's domain and the rules that listen to it.

@@ -81,3 +81,43 @@ func newReader(record []byte) *reader {
 	}
 	return r
 }
+
+// usualBytes is the buffer of a first attempt at a rule or state: a second
+// read costs more than room does.
+const usualBytes = 1536
+
+// readRecord reads a record that may be longer than the SDK's first attempt.
+func readRecord(m sdk.Map, key []byte) (record []byte, found bool) {
+	buf := make([]byte, usualBytes)
+	size, found := m.GetInto(key, buf)
+	if size > len(buf) {
+		return m.Get(key)
+	}
+	return buf[:size], found
+}
+
+// same says whether two texts are equal, and is whether one is a constant,
+// without the copies that a guest's conversion to string makes.
+func same(a, b []byte) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i, c := range a {
+		if c != b[i] {
+			return false
+		}
+	}
+	return true
+}
+
+func is(a []byte, b string) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i, c := range a {
+		if c != b[i] {
+			return false
+		}
+	}
+	return true
+}

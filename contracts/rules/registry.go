@@ -53,7 +53,7 @@ func (e *entry) save() {
 
 // byNumber reads a rule that the index or a state refers to.
 func byNumber(number uint32) *entry {
-	record, found := rules.Get(numberKey(number))
+	record, found := readRecord(rules, numberKey(number))
 	if !found {
 		badState()
 	}

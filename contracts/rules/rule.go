@@ -107,7 +107,7 @@ type observation struct {
 
 // holds says whether a reading meets the condition.
 func (t *test) holds(o *observation) bool {
-	if string(t.property) != string(o.property) || !t.hears(o.subject) {
+	if !same(t.property, o.property) || !t.hears(o.subject) {
 		return false
 	}
 	if t.from != nil && *t.from != o.origin || t.area != nil && !(o.placed && t.area.holds(o.at)) {
@@ -117,9 +117,9 @@ func (t *test) holds(o *observation) bool {
 	case lookNumber:
 		return o.hasNumber && t.compares(o.number)
 	case lookText:
-		return o.hasText && (string(o.text) == string(t.text)) == (t.rel == relEqual)
+		return o.hasText && same(o.text, t.text) == (t.rel == relEqual)
 	case lookStatus:
-		return o.hasStatus && (string(o.status) == string(t.text)) == (t.rel == relEqual)
+		return o.hasStatus && same(o.status, t.text) == (t.rel == relEqual)
 	case lookFlag:
 		return o.hasFlag && o.flag == t.flag
 	}
@@ -132,9 +132,9 @@ func (t *test) hears(subject []byte) bool {
 	case !t.bySubject:
 		return true
 	case t.prefix:
-		return len(subject) >= len(t.subject) && string(subject[:len(t.subject)]) == string(t.subject)
+		return len(subject) >= len(t.subject) && same(subject[:len(t.subject)], t.subject)
 	}
-	return string(subject) == string(t.subject)
+	return same(subject, t.subject)
 }
 
 func (t *test) compares(v int64) bool {

@@ -118,8 +118,8 @@ func (s *scanner) quoted() {
 func (s *scanner) symbol() {
 	size := 1
 	if s.off+1 < len(s.src) {
-		switch string(s.src[s.off : s.off+2]) {
-		case "!=", "<=", ">=", "..":
+		pair := s.src[s.off : s.off+2]
+		if is(pair, "!=") || is(pair, "<=") || is(pair, ">=") || is(pair, "..") {
 			size = 2
 		}
 	}

@@ -2,7 +2,7 @@ package main
 
 // maxWaiting bounds the readings that a state keeps until they are settled.
 // The oldest is settled early when there are more.
-const maxWaiting = 12
+const maxWaiting = 8
 
 // state is how far a rule is with one subject, or with all.
 //

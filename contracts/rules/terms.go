@@ -6,8 +6,8 @@ package main
 var reserved = [...]string{"when", "then", "and", "or", "not", "within", "in", "of", "from", "seen", "status", "true", "false",
 	"global", "per", "subject", "late", "cooldown", "do", "alert", "action", "on", "circle", "box"}
 
-// isName says whether a text can name a property, alert or action.
-func isName(text []byte) bool {
+// isWord says whether a text has the form of a name.
+func isWord(text []byte) bool {
 	if len(text) == 0 || len(text) > maxNameBytes || !isLetter(text[0]) {
 		return false
 	}
@@ -16,8 +16,16 @@ func isName(text []byte) bool {
 			return false
 		}
 	}
+	return true
+}
+
+// isName says whether a text can name a property, alert or action.
+func isName(text []byte) bool {
+	if !isWord(text) {
+		return false
+	}
 	for _, word := range reserved {
-		if string(text) == word {
+		if is(text, word) {
 			return false
 		}
 	}

@@ -79,7 +79,7 @@ func span(number, unit []byte) (ns int64, ok bool) {
 		return 0, false
 	}
 	for _, s := range spans {
-		if string(unit) == s.name {
+		if is(unit, s.name) {
 			return n * s.ns, n <= maxSpanNs/s.ns
 		}
 	}
@@ -102,9 +102,9 @@ func radius(number, unit []byte) (metres int64, ok bool) {
 	switch {
 	case !ok || n < 1:
 		return 0, false
-	case string(unit) == "km":
+	case is(unit, "km"):
 		n *= 1000
-	case string(unit) != "m":
+	case !is(unit, "m"):
 		return 0, false
 	}
 	return n, n <= maxRadiusM
