@@ -310,6 +310,15 @@ func (r *run) compare() {
 			r.t.Fatalf("event %d: %s got %d and has %+v", r.index, name, r.m.credits[name], a)
 		}
 	}
+	var totals struct{ CreditedMinor, CapturedMinor uint64 }
+	r.ask(queryOfTotals, "", &totals)
+	for _, name := range runAccounts {
+		totals.CreditedMinor -= r.m.credits[name]
+		totals.CapturedMinor -= r.m.captured[name]
+	}
+	if totals.CreditedMinor != 0 || totals.CapturedMinor != 0 {
+		r.t.Fatalf("event %d: the totals are not the sums of the accounts: %+v more", r.index, totals)
+	}
 	charged, sent := map[string]uint64{}, map[string]uint64{}
 	for _, o := range r.m.list {
 		if got := r.status(o.id); got != o.status {

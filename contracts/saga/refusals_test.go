@@ -105,6 +105,20 @@ func TestRefusedOrders(t *testing.T) {
 	w.must(w.at(startSec+maxAheadSec, startSec))
 }
 
+// A deadline is reached at its own nanosecond and not before.
+func TestDeadlineToTheNanosecond(t *testing.T) {
+	w := newWorld(t)
+	until := w.sec*nanosPerSec + 5
+	w.must(w.send(onPlaced, "o", addItems(new(sdk.Args).Text("ann").Uint(1).Uint(7).Bool(true).Int(until), []item{{"bolt", 1, 7}})))
+	for _, step := range []struct {
+		timeNs int64
+		want   string
+	}{{until - 1, "placed"}, {until, "expired"}} {
+		w.must(w.Event(onClock, abi.EventHeader{Index: 2, HasTime: true, EventTimeNs: step.timeNs, Origin: address(byte(roleClock))}, nil))
+		equal(t, w.status("o"), step.want)
+	}
+}
+
 // at ticks the clock at an event time, in a block of another.
 func (w *world) at(sec, blockSec int64) error {
 	w.TimeMs = uint64(max(blockSec, 0)) * 1000
