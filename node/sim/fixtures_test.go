@@ -34,7 +34,7 @@ const (
 // value, the method and the address to call, the input.
 const keyAt, typeAt, dataAt, lentAt, valueAt, methodAt, addressAt, inputAt = 0, 16, 32, 48, 64, 80, 96, 1024
 
-func memory(eventType string) string {
+func fixtureMemory(eventType string) string {
 	m := []byte(strings.Repeat("\x00", inputAt))
 	copy(m[keyAt:], "n")
 	copy(m[typeAt:], eventType)
@@ -83,7 +83,7 @@ type fixture struct {
 }
 
 func fixtures() []fixture {
-	tally := asm.Module{Data: memory(tallyType), Functions: []asm.Function{
+	tally := asm.Module{Data: fixtureMemory(tallyType), Functions: []asm.Function{
 		asm.Entry(abi.ExportEvent, "", addOne+emit(tallyType)+done),
 		asm.Entry(abi.ExportCall, "", addOne+is(1)+asm.If(refuse(codeFail))+
 			is(2)+asm.If(emitAt(lentAt, len(lentType))+done+asm.Return)+emit(tallyType)+done),
@@ -96,10 +96,10 @@ func fixtures() []fixture {
 		{"tally", tally.Bytes(), fmt.Appendf(nil, `{"name":"tally","version":"1.0.0","abi":1,
 			"events":[{"type":%q,"fields":[]}],"calls":[{"name":"add","fields":[]},{"name":"fail","fields":[]},{"name":"lend","fields":[]}],
 			"queries":[{"name":"count","fields":[]}]}`, readingType)},
-		{"fussy", asm.Contract(memory(""), "", takeField+refuseOdd+setValue+done), fmt.Appendf(nil, field, "fussy", readingType)},
-		{"broken", asm.Contract(memory(tallyType), "", addOne+emit(tallyType)+asm.Unreachable), asm.Manifest("broken", readingType)},
-		{"relay", asm.Contract(memory(relayType), "", addOne+emit(relayType)+done), asm.Manifest("relay", tallyType, relayType)},
-		{"hog", asm.Contract(memory(""), "", addOne+asm.Forever(fill)+done), asm.Manifest("hog", readingType)},
-		{"caller", asm.Contract(memory(""), "", takeField+lend+refuseOdd+done), fmt.Appendf(nil, field, "caller", readingType)},
+		{"fussy", asm.Contract(fixtureMemory(""), "", takeField+refuseOdd+setValue+done), fmt.Appendf(nil, field, "fussy", readingType)},
+		{"broken", asm.Contract(fixtureMemory(tallyType), "", addOne+emit(tallyType)+asm.Unreachable), asm.Manifest("broken", readingType)},
+		{"relay", asm.Contract(fixtureMemory(relayType), "", addOne+emit(relayType)+done), asm.Manifest("relay", tallyType, relayType)},
+		{"hog", asm.Contract(fixtureMemory(""), "", addOne+asm.Forever(fill)+done), asm.Manifest("hog", readingType)},
+		{"caller", asm.Contract(fixtureMemory(""), "", takeField+lend+refuseOdd+done), fmt.Appendf(nil, field, "caller", readingType)},
 	}
 }

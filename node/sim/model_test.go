@@ -19,10 +19,17 @@ type model struct {
 	accepted  map[identity]uint64             // log index of the event
 	contracts map[string]uint64               // log index of the deployment, by name
 	paused    map[string]bool
+	idle      map[delivery]bool // blocks in which a contract got nothing
 	executed  map[protocol.Hash]bool
 	entries   map[uint64]expected // what transactions appended
 	size      uint64              // of the log
 	adds      uint64              // calls that tally counted
+}
+
+// delivery names a contract in a block.
+type delivery struct {
+	contract string
+	height   uint64
 }
 
 // identity is what makes two events the same.
@@ -69,9 +76,20 @@ type controlRequest struct {
 func newModel(params genesis.Params, roles map[string]string) *model {
 	return &model{
 		params: params, roles: roles, next: map[streamKey]uint64{}, places: map[streamKey]map[uint64]uint64{},
-		accepted: map[identity]uint64{}, contracts: map[string]uint64{}, paused: map[string]bool{}, executed: map[protocol.Hash]bool{},
+		accepted: map[identity]uint64{}, contracts: map[string]uint64{}, paused: map[string]bool{}, idle: map[delivery]bool{}, executed: map[protocol.Hash]bool{},
 		entries: map[uint64]expected{},
 	}
+}
+
+// endTransactions notes what deliveries of a block depend on; size is the
+// log's after them.
+func (m *model) endTransactions(height, size uint64) {
+	for name, paused := range m.paused {
+		if paused {
+			m.idle[delivery{name, height}] = true
+		}
+	}
+	m.size = size
 }
 
 // execute foresees what a transaction comes to at a height.
@@ -313,6 +331,9 @@ func (m *model) auditContract(l *Ledger, entries []Entry, name string) (made int
 		}
 		got := answers[made]
 		made++
+		if m.idle[delivery{name, got.Height}] {
+			return 0, fmt.Errorf("entry %d is of height %d, when it was paused", got.Index, got.Height)
+		}
 		if got.Cause != e.Index || got.Hop < e.Hop || (v.emits != "") != (got.Kind == protocol.EntryEmitted) {
 			return 0, fmt.Errorf("entry %d came of entry %d; %+v of entry %d is due", got.Index, got.Cause, v, e.Index)
 		}

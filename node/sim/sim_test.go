@@ -203,7 +203,7 @@ func (w *world) step() error {
 		}
 		w.stats.duplicates += int(got.Duplicates)
 	}
-	w.model.size = w.lead.Size() // deliveries come after the transactions; audit counts them
+	w.model.endTransactions(block.Height, w.lead.Size()) // deliveries come after; audit counts them
 	w.stats.blocks++
 	w.stats.txs += len(block.Txs)
 	w.stats.delivered += block.Delivered
