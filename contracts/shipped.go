@@ -9,6 +9,7 @@ import (
 
 //go:embed maintenance/maintenance.wasm maintenance/manifest.json
 //go:embed parking/parking.wasm parking/manifest.json
+//go:embed rules/rules.wasm rules/manifest.json
 //go:embed metering/metering.wasm metering/manifest.json
 //go:embed saga/saga.wasm saga/manifest.json
 var files embed.FS
