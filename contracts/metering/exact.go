@@ -102,28 +102,10 @@ func appendFraction(dst []byte, rest, weight uint64) []byte {
 
 // parseScaled reads a decimal with at most 6 places, up to a limit.
 func parseScaled(b []byte, limit uint64) (v uint64, ok bool) {
-	places, digits := -1, 0
-	for _, c := range b {
-		if c == '.' && places < 0 && digits > 0 {
-			places = 0
-			continue
-		}
-		if c < '0' || c > '9' || places == 6 || v > limit {
-			return 0, false
-		}
-		v, digits = v*10+uint64(c-'0'), digits+1
-		if places >= 0 {
-			places++
-		}
-	}
-	if digits == 0 || places == 0 {
+	d, ok := sdk.ParseDecimal(b)
+	if !ok || d.Scale > 6 || d.Mantissa < 0 {
 		return 0, false
 	}
-	for places = max(places, 0); places < 6; places++ {
-		if v > limit {
-			return 0, false
-		}
-		v *= 10
-	}
-	return v, v <= limit
+	d, ok = d.CheckedRescale(6, sdk.Down) // which loses nothing
+	return uint64(d.Mantissa), ok && uint64(d.Mantissa) <= limit
 }

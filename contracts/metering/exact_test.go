@@ -41,12 +41,12 @@ func TestParseScaled(t *testing.T) {
 			t.Fatalf("%s is read as %d", appendScaled(nil, v), got)
 		}
 	}
-	for text, want := range map[string]uint64{"0": 0, "56.1": 56_100_000, "0.000001": 1, "1000000": maxPrice, "007": 7_000_000} {
+	for text, want := range map[string]uint64{"0": 0, "56.1": 56_100_000, "0.000001": 1, "1000000": maxPrice, "1.50": 1_500_000} {
 		if got, ok := parseScaled([]byte(text), maxPrice); !ok || got != want {
 			t.Errorf("%q is read as %d, %v", text, got, ok)
 		}
 	}
-	for _, text := range []string{"", ".", "1.", ".5", "1.2.3", "-1", "+1", "1e3", " 1", "0.0000001", "1000000.000001",
+	for _, text := range []string{"", ".", "1.", ".5", "1.2.3", "-1", "+1", "1e3", " 1", "0.0000001", "007", "-0", "1000000.000001",
 		"99999999999999999999999999", "18446744073709551616"} {
 		if got, ok := parseScaled([]byte(text), maxPrice); ok {
 			t.Errorf("%q is read as %d", text, got)
@@ -77,8 +77,12 @@ func TestSlotsAgainstSet(t *testing.T) {
 			case got == slotTaken:
 				seen[slot], top = true, max(top, slot)
 			}
-			if len(s.gaps) > maxGaps {
-				t.Fatalf("%d gaps", len(s.gaps))
+			end := uint16(0)
+			for _, g := range s.gaps {
+				if g.from < end || g.from >= g.to || len(s.gaps) > maxGaps {
+					t.Fatalf("%d gaps: %v", len(s.gaps), s.gaps)
+				}
+				end = g.to + 1
 			}
 		}
 	}

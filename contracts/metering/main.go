@@ -36,8 +36,8 @@ const maxNameBytes = 60
 const everyMeter = "*"
 
 // closeBytes is how much one close message writes before it stops, bills as
-// they are and other events at toldBytes each: 10 of the 20 million gas of a
-// delivery with the largest bills, and at most 160 of the 256 events.
+// they are and other events at toldBytes each: some 11 of the 20 million gas of
+// a delivery with the largest bills, and fewer than 170 of the 256 events.
 const (
 	closeBytes = 48 << 10
 	toldBytes  = 512

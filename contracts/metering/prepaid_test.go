@@ -114,6 +114,7 @@ type modelMeter struct {
 	period          string // open, or empty
 	readings        map[time.Time]modelReading
 	debited         int64
+	first, last     uint64 // indices of the readings that count
 }
 
 type modelReading struct {
@@ -206,13 +207,13 @@ func (m *model) close(name string, at time.Time) (told []string) {
 	if x.prepaid {
 		told = m.charge(name, total, at)
 	}
-	told = append(told, fmt.Sprintf("metering.bill.v1 %s %s %d of %d", name, x.period, total, len(x.readings)))
+	told = append(told, fmt.Sprintf("metering.bill.v1 %s %s %d of %d, %d to %d", name, x.period, total, len(x.readings), x.first, x.last))
 	x.closed, x.period, x.debited = x.period, "", 0
 	return told
 }
 
 // read answers whether the reading is refused, and what is told.
-func (m *model) read(name string, at time.Time, r modelReading) (late bool, told []string) {
+func (m *model) read(name string, at time.Time, r modelReading, index uint64) (late bool, told []string) {
 	x := m.meters[name]
 	period := at.Format("2006-01")
 	if period <= x.closed || period < x.period {
@@ -227,7 +228,10 @@ func (m *model) read(name string, at time.Time, r modelReading) (late bool, told
 	if _, seen := x.readings[at]; seen {
 		return false, told
 	}
-	x.readings[at] = r
+	if len(x.readings) == 0 {
+		x.first = index
+	}
+	x.readings[at], x.last = r, index
 	if x.prepaid {
 		told = append(told, m.charge(name, floorOf(m.cost(x)), at)...)
 	}
@@ -263,7 +267,7 @@ func (c *utility) told() (lines []string) {
 			if sum.Cmp(new(big.Rat).SetInt64(s.Total)) != 0 {
 				c.t.Errorf("the items add up to %s: %s", sum.FloatString(12), e.Data)
 			}
-			line = fmt.Sprintf("%s %s %d of %d", line, s.Period, s.Total, s.Readings)
+			line = fmt.Sprintf("%s %s %d of %d, %d to %d", line, s.Period, s.Total, s.Readings, s.Causes[0][0], s.Causes[0][1])
 		}
 		lines = append(lines, line)
 	}
@@ -333,7 +337,7 @@ func (c *utility) step(m *model, rng *rand.Rand, now time.Time) time.Time {
 		band := []string{"u", "v"}[rng.IntN(2)]
 		err := c.readAt(name, at.UnixNano(), quantity, band)
 		var late bool
-		if late, want = m.read(name, at, modelReading{big.NewRat(quantity, scale), band}); late {
+		if late, want = m.read(name, at, modelReading{big.NewRat(quantity, scale), band}, c.index); late {
 			c.refused(codeLateReading, err)
 		} else {
 			c.must(err)

@@ -40,7 +40,7 @@ func TestBill(t *testing.T) {
 	}, ",")+`],"total":560}`)
 	c.must(c.close("m/1", "2024-03")) // closes nothing: April is open
 	c.must(c.close("m/1", ""))
-	if bills := c.takeBills(); len(bills) != 1 || bills[0].Period != "2024-04" || bills[0].Total != 350 || len(bills[0].Items) != 4 {
+	if bills := c.takeBills(); len(bills) != 1 || bills[0].Period != "2024-04" || bills[0].Total != 350 || len(bills[0].Items) != 4 || fmt.Sprint(bills[0].Items[1].Causes) != "[[6 6]]" {
 		t.Errorf("April: %+v", bills)
 	}
 	c.must(c.close("*", ""))
@@ -109,14 +109,14 @@ func TestForgottenGaps(t *testing.T) {
 func TestTariffVersions(t *testing.T) {
 	c := newUtility(t, set{stamp: "start"})
 	c.must(c.setTariff(price{name: "flat", from: "2024-01-01T00:00:00Z", bands: "1"}))
-	c.must(c.setTariff(price{name: "flat", from: "2024-03-15T00:00:00Z", bands: "10", fixed: 5_000_000}))
-	c.refused(codeBadTariff, c.setTariff(price{name: "flat", from: "2024-03-14T00:00:00Z", bands: "3"}))
+	c.must(c.setTariff(price{name: "flat", from: "2024-04-01T00:00:00Z", bands: "10", fixed: 5_000_000}))
+	c.refused(codeBadTariff, c.setTariff(price{name: "flat", from: "2024-03-31T23:59:59Z", bands: "3"}))
 	c.refused(codeNoTariff, c.register("m", "a", "other", false))
 	c.must(c.register("m", "a", "flat", false))
 	c.refused(codeNoTariff, c.read("m", "2023-12-31T23:45:00Z", scale, ""))
 	for _, at := range []string{"2024-03-01T00:00:00Z", "2024-03-20T00:00:00Z", "2024-04-01T00:00:00Z", "2024-05-01T00:00:00Z"} {
 		if at == "2024-05-01T00:00:00Z" { // replaces what begins in May
-			c.must(c.setTariff(price{name: "flat", from: "2024-03-15T00:00:00Z", bands: "100"}))
+			c.must(c.setTariff(price{name: "flat", from: "2024-04-01T00:00:00Z", bands: "100"}))
 			c.must(c.setTariff(price{name: "new", bands: "1000"}), c.register("m", "a", "new", false))
 		}
 		c.must(c.read("m", at, scale, ""))
@@ -128,7 +128,7 @@ func TestTariffVersions(t *testing.T) {
 		got = append(got, fmt.Sprintf("%s %s/%d %d", s.Period, s.Tariff, s.Version, s.Total))
 	}
 	equal(t, strings.Join(got, ", "), "2024-03 flat/1 2, 2024-04 flat/2 15, 2024-05 new/1 1000")
-	equal(t, c.ask(queryOfTariff, "flat"), `{"tariff":"flat","version":3,"effective":"2024-03-15T00:00:00Z","unit":"kWh",`+
+	equal(t, c.ask(queryOfTariff, "flat"), `{"tariff":"flat","version":3,"effective":"2024-04-01T00:00:00Z","unit":"kWh",`+
 		`"bands":[{"band":"all","price":"100"}],"hours":[],"tiers":[],"demandPrice":"0","fixed":"0"}`)
 	c.must(c.setTariff(price{name: "all", bands: "a b 1.5,c 2", hours: "sat-mon 22:00-24:00 c , fri 00:00-06:30 a b", tiers: "0.5 1,* 2", demand: 1, fixed: 2}))
 	equal(t, c.ask(queryOfTariff, "all"), `{"tariff":"all","version":1,"effective":"2000-01-01T00:00:00Z","unit":"kWh","bands":[{"band":"a b","price":"1.5"},`+
