@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash"
+	"maps"
 	"reflect"
 	"slices"
 	"testing"
@@ -15,14 +16,58 @@ import (
 	"github.com/cairn-ledger/cairn/node/internal/vm/module"
 )
 
-// witness is a Host that notes everything it is asked, in order.
+// witness is a Host that notes everything it is asked, in order. A call of
+// any other contract is one of the contract itself, in an instance of its own,
+// down to maxNested; a failed one leaves nothing.
 type witness struct {
 	*ledger
-	notes hash.Hash
-	calls int
+	program *Program
+	nested  int
+	timers  map[uint64]bool // by id: pending
+	notes   hash.Hash
+	calls   int
 }
 
-func newWitness() *witness { return &witness{ledger: newLedger(), notes: sha256.New()} }
+const maxNested = 2
+
+func newWitness(p *Program) *witness {
+	return &witness{ledger: newLedger(), program: p, timers: map[uint64]bool{}, notes: sha256.New()}
+}
+
+func (w *witness) Call(r CallRequest) (CallResult, error) {
+	w.note(fmt.Sprint("call ", r.Gas), r.Contract[:], r.Method, r.Args)
+	if w.nested == maxNested {
+		return w.ledger.Call(r)
+	}
+	inner := &witness{ledger: newLedger(), program: w.program, nested: w.nested + 1, timers: maps.Clone(w.timers), notes: w.notes}
+	inner.state = maps.Clone(w.state)
+	entry := Entrypoint{Kind: Event, Handler: uint32(len(r.Args))}
+	result, err := w.program.Run(context.Background(), entry, testEnv, r.Args, r.Gas, inner)
+	if err != nil {
+		return CallResult{}, err
+	}
+	if result.Code == protocol.CodeOK {
+		w.state, w.timers, w.events = inner.state, inner.timers, append(w.events, inner.events...)
+	}
+	w.note(fmt.Sprint("called ", result.Code, result.GuestCode, result.GasUsed), result.Output)
+	return CallResult{Code: result.Code, GuestCode: result.GuestCode, GasUsed: result.GasUsed, Output: result.Output}, nil
+}
+
+func (w *witness) Schedule(r TimerRequest) (uint64, error) {
+	w.note(fmt.Sprint("schedule ", r.Handler, r.ByTime, r.At), r.Data)
+	id := uint64(len(w.timers) + 1)
+	w.timers[id] = true
+	return id, nil
+}
+
+func (w *witness) Cancel(id uint64) (bool, error) {
+	w.note(fmt.Sprint("cancel ", id))
+	pending := w.timers[id]
+	if pending {
+		w.timers[id] = false
+	}
+	return pending, nil
+}
 
 func (w *witness) note(what string, parts ...[]byte) {
 	w.calls++
@@ -79,7 +124,7 @@ type step struct {
 // look runs a step and looks at the instance that ran it.
 func look(t testing.TB, p *Program, s step) sight {
 	t.Helper()
-	ctx, host := context.Background(), newWitness()
+	ctx, host := context.Background(), newWitness(p)
 	in, err := p.get(ctx)
 	if err != nil {
 		t.Fatal(err)

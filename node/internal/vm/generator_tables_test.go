@@ -121,7 +121,7 @@ func (g *generator) constant(kind byte) string {
 
 // hostCall is a host function as the generator calls it. args has a letter for
 // every argument: k and v are a key or value (pointer and size), p a pointer,
-// s a size, c a small number.
+// s a size, c a small number, u 0 or 1, g gas and l any i64.
 type hostCall struct {
 	name, args string
 	result     byte
@@ -130,7 +130,8 @@ type hostCall struct {
 var hostCalls = []hostCall{
 	{abi.HostStateSet, "kv", noType}, {abi.HostStateDelete, "k", noType}, {abi.HostOutput, "v", noType}, {abi.HostEmit, "kvk", noType},
 	{abi.HostInput, "cpc", noType}, {abi.HostSHA256, "vp", noType}, {abi.HostSelf, "p", noType}, {abi.HostLog, "v", noType},
-	{abi.HostAbort, "cv", noType},
+	{abi.HostAbort, "cv", noType}, {abi.HostTransfer, "pvl", module.I32},
+	{abi.HostCall, "pkvgps", module.I64}, {abi.HostSchedule, "culv", module.I64}, {abi.HostCancel, "l", module.I32},
 	{abi.HostStateGet, "kps", module.I32}, {abi.HostStateScan, "vvcps", module.I32},
 	{abi.HostBlockHeight, "", module.I64}, {abi.HostBlockTimeMs, "", module.I64},
 }
@@ -140,6 +141,12 @@ func (g *generator) hostCall(f hostCall, depth int) string {
 	for _, a := range f.args {
 		odd := g.in(60) // anything at all
 		switch {
+		case a == 'g':
+			code += i64Const(pick(g.entropy, int64(0), 20_000, 60_000, -1))
+		case a == 'l' && g.in(2):
+			code += i64Const(int64(g.n(4)))
+		case a == 'l':
+			code += g.expr(module.I64, depth)
 		case odd && (a == 'k' || a == 'v'):
 			code += g.expr(module.I32, depth) + g.expr(module.I32, depth)
 		case odd:
@@ -150,6 +157,8 @@ func (g *generator) hostCall(f hostCall, depth int) string {
 			code += g.address(0) + i32Const(int32(g.n(24)))
 		case a == 'p':
 			code += g.address(0)
+		case a == 'u':
+			code += i32Const(int32(g.n(2)))
 		case a == 's':
 			code += i32Const(int32(g.n(40)))
 		default:
@@ -162,7 +171,7 @@ func (g *generator) hostCall(f hostCall, depth int) string {
 func (g *generator) hostStmt(depth int) string {
 	f := pick(g.entropy, hostCalls...)
 	switch {
-	case g.silent || f.name == abi.HostAbort && !g.in(6):
+	case g.silent || (f.name == abi.HostAbort || f.name == abi.HostTransfer) && !g.in(6):
 		return "\x01"
 	case f.result != noType:
 		return g.hostCall(f, depth) + "\x1a"
@@ -171,7 +180,7 @@ func (g *generator) hostStmt(depth int) string {
 }
 
 func (g *generator) hostExpr(kind byte, depth int) (string, bool) {
-	if f := pick(g.entropy, hostCalls...); f.result == kind && !g.silent {
+	if f := pick(g.entropy, hostCalls...); f.result == kind && !g.silent && f.name != abi.HostTransfer {
 		return g.hostCall(f, depth), true
 	}
 	return "", false

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
+	"math"
 	"slices"
 
 	"github.com/cairn-ledger/cairn/client/protocol"
@@ -20,6 +21,8 @@ type hostModel struct {
 	memory   []byte
 	state    []KV // ascending
 	events   []Emission
+	timers   []bool // by id less one: pending
+	nested   int    // calls around this one
 	output   []byte
 	log      int
 	gas      int64
@@ -33,13 +36,24 @@ const (
 	modelCross, modelByte, modelGet, modelSet, modelStateByte, modelDelete = 120, 1, 3_000, 9_000, 8, 9_000
 	modelScan, modelPair, modelEmit, modelEmitByte                         = 6_000, 600, 12_000, 12
 	modelHash, modelHashByte, modelVerify, modelLog, modelFailure          = 600, 8, 500_000, 300, 10_000
+	modelContract, modelArgByte, modelTimer                                = 30_000, 10, 30_000
 	modelConst, modelCall, modelMemory                                     = 1, 6, 2
 )
+
+// newHostModel begins a run of a script with its memory's image.
+func newHostModel(s *hostScript, input []byte) *hostModel {
+	m := &hostModel{script: s, input: input, memory: make([]byte, wasmPage)}
+	copy(m.memory, scriptData)
+	copy(m.memory[signedAt:], s.signed)
+	return m
+}
 
 // run answers the gas used.
 func (m *hostModel) run(limit uint64) uint64 {
 	m.gas = int64(limit)
-	m.pay(uint64(len(m.memory)) / 16)
+	if m.pay(uint64(len(m.memory)) / 16); m.finished {
+		return limit
+	}
 	m.enter(0)
 	if !m.finished {
 		switch {
@@ -81,8 +95,8 @@ func (m *hostModel) misuse(when bool) {
 }
 
 // at answers guest memory, nil once the run has ended.
-func (m *hostModel) at(ptr, size uint32) []byte {
-	m.misuse(uint64(ptr)+uint64(size) > uint64(len(m.memory)))
+func (m *hostModel) at(ptr, size uint64) []byte {
+	m.misuse(ptr+size > uint64(len(m.memory)))
 	if m.finished {
 		return nil
 	}
@@ -119,19 +133,24 @@ func (m *hostModel) enter(function int) {
 	}
 }
 
-func (m *hostModel) term(t term) uint32 {
+func (m *hostModel) term(t term) uint64 {
 	switch {
+	case t.wide:
+		return uint64(int64(t.value))
 	case t.call != nil:
-		return uint32(m.use(t.call))
+		return m.use(t.call)
 	case t.load:
-		return binary.LittleEndian.Uint32(m.memory[t.value:])
+		return uint64(binary.LittleEndian.Uint32(m.memory[t.value:]))
 	}
-	return uint32(t.value)
+	return uint64(uint32(t.value))
 }
+
+// args are a call's arguments, i32 zero-extended.
+type args [8]uint64
 
 // use evaluates the arguments, then calls.
 func (m *hostModel) use(u *hostUse) uint64 {
-	var a [7]uint32
+	var a args
 	for i, t := range u.args {
 		if a[i] = m.term(t); m.finished {
 			return 0
@@ -141,7 +160,7 @@ func (m *hostModel) use(u *hostUse) uint64 {
 		return 0
 	}
 	switch u.name {
-	case abi.HostStateSet, abi.HostStateDelete, abi.HostEmit:
+	case abi.HostStateSet, abi.HostStateDelete, abi.HostEmit, abi.HostCall, abi.HostSchedule, abi.HostCancel:
 		if m.misuse(m.query); m.finished {
 			return 0
 		}
@@ -149,18 +168,17 @@ func (m *hostModel) use(u *hostUse) uint64 {
 	return m.host(u.name, a)
 }
 
-func (m *hostModel) host(name string, a [7]uint32) uint64 {
-	size := func(i int) uint64 { return uint64(a[i]) }
+func (m *hostModel) host(name string, a args) uint64 {
 	switch name {
 	case abi.HostInput:
-		m.pay(size(2) * modelByte)
-		m.misuse(size(0)+size(2) > uint64(len(m.input)))
+		m.pay(a[2] * modelByte)
+		m.misuse(a[0]+a[2] > uint64(len(m.input)))
 		if to := m.at(a[1], a[2]); !m.finished {
 			copy(to, m.input[a[0]:])
 		}
 	case abi.HostOutput:
-		m.pay(size(1) * modelByte)
-		m.misuse(uint64(len(m.output))+size(1) > abi.MaxOutputBytes)
+		m.pay(a[1] * modelByte)
+		m.misuse(uint64(len(m.output))+a[1] > abi.MaxOutputBytes)
 		m.output = append(m.output, m.at(a[0], a[1])...)
 	case abi.HostBlockHeight:
 		return testEnv.Height
@@ -169,8 +187,8 @@ func (m *hostModel) host(name string, a [7]uint32) uint64 {
 	case abi.HostSelf:
 		copy(m.at(a[0], abi.AddressBytes), testEnv.Self[:])
 	case abi.HostSHA256:
-		m.pay(modelHash + size(1)*modelHashByte)
-		m.misuse(size(1) > abi.MaxHashInput)
+		m.pay(modelHash + a[1]*modelHashByte)
+		m.misuse(a[1] > abi.MaxHashInput)
 		sum := sha256.Sum256(m.at(a[0], a[1]))
 		copy(m.at(a[2], abi.HashBytes), sum[:])
 	case abi.HostVerify:
@@ -180,16 +198,16 @@ func (m *hostModel) host(name string, a [7]uint32) uint64 {
 			return 1
 		}
 	case abi.HostLog:
-		m.pay(modelLog + size(1)*modelByte)
+		m.pay(modelLog + a[1]*modelByte)
 		if m.at(a[0], a[1]); !m.finished {
 			m.log++
 		}
 	case abi.HostAbort:
-		m.pay(size(2) * modelByte)
+		m.pay(a[2] * modelByte)
 		m.at(a[1], a[2])
-		m.misuse(int32(a[0]) <= 0)
+		m.misuse(int32(uint32(a[0])) <= 0)
 		if !m.finished {
-			m.guest = a[0]
+			m.guest = uint32(a[0])
 		}
 		m.stop(protocol.CodeContractAborted)
 	default:
@@ -199,7 +217,7 @@ func (m *hostModel) host(name string, a [7]uint32) uint64 {
 }
 
 // key answers a valid key.
-func (m *hostModel) key(ptr, size uint32) []byte {
+func (m *hostModel) key(ptr, size uint64) []byte {
 	m.misuse(size == 0 || size > abi.MaxKeyBytes)
 	return m.at(ptr, size)
 }
@@ -209,8 +227,7 @@ func (m *hostModel) find(key []byte) (int, bool) {
 	return slices.BinarySearchFunc(m.state, key, func(kv KV, key []byte) int { return cmp.Compare(string(kv.Key), string(key)) })
 }
 
-func (m *hostModel) stateful(name string, a [7]uint32) uint64 {
-	size := func(i int) uint64 { return uint64(a[i]) }
+func (m *hostModel) stateful(name string, a args) uint64 {
 	switch name {
 	case abi.HostStateGet:
 		m.pay(modelGet)
@@ -219,12 +236,12 @@ func (m *hostModel) stateful(name string, a [7]uint32) uint64 {
 			return 0xffff_ffff
 		}
 		value := m.state[i].Value
-		n := min(uint32(len(value)), a[3])
-		m.pay(uint64(n) * modelByte)
+		n := min(uint64(len(value)), a[3])
+		m.pay(n * modelByte)
 		copy(m.at(a[2], n), value)
 		return uint64(len(value))
 	case abi.HostStateSet:
-		m.pay(modelSet + (size(1)+size(3))*modelStateByte)
+		m.pay(modelSet + (a[1]+a[3])*modelStateByte)
 		key := m.key(a[0], a[1])
 		m.misuse(a[3] > abi.MaxValueBytes)
 		value := bytes.Clone(m.at(a[2], a[3]))
@@ -242,7 +259,7 @@ func (m *hostModel) stateful(name string, a [7]uint32) uint64 {
 			m.state = slices.Delete(m.state, i, i+1)
 		}
 	case abi.HostEmit:
-		m.pay(modelEmit + (size(1)+size(3)+size(5))*modelEmitByte)
+		m.pay(modelEmit + (a[1]+a[3]+a[5])*modelEmitByte)
 		m.misuse(a[1] == 0 || a[1] > abi.MaxEmitAttribute || a[3] > abi.MaxEmitAttribute)
 		m.misuse(a[5] == 0 || a[5] > abi.MaxEmitData || len(m.events) >= abi.MaxEmissions)
 		e := Emission{m.at(a[0], a[1]), m.at(a[2], a[3]), m.at(a[4], a[5])}
@@ -251,14 +268,62 @@ func (m *hostModel) stateful(name string, a [7]uint32) uint64 {
 		}
 	case abi.HostStateScan:
 		return uint64(uint32(m.scan(a)))
+	case abi.HostCall:
+		return m.call(a)
+	case abi.HostSchedule:
+		m.pay(modelTimer + a[4]*modelStateByte)
+		m.misuse(a[1] > 1 || a[2] > math.MaxInt64 || a[4] > abi.MaxTimerData)
+		if m.at(a[3], a[4]); !m.finished {
+			m.timers = append(m.timers, true)
+		}
+		return uint64(len(m.timers))
+	case abi.HostCancel:
+		m.pay(modelTimer)
+		if i := a[0] - 1; !m.finished && i < uint64(len(m.timers)) && m.timers[i] {
+			m.timers[i] = false
+			return 1
+		}
 	default:
 		panic("no model of " + name)
 	}
 	return 0
 }
 
+// call runs the script again, in a memory of its own.
+func (m *hostModel) call(a args) uint64 {
+	m.pay(modelContract + (a[2]+a[4])*modelArgByte)
+	m.misuse(a[2] == 0 || a[2] > protocol.MaxMethodName || a[4] > abi.MaxCallArgs)
+	answer, _, _, input := m.at(a[6], a[7]), m.at(a[0], abi.AddressBytes), m.at(a[1], a[2]), m.at(a[3], a[4])
+	if m.finished {
+		return 0
+	}
+	limit := uint64(m.gas)
+	if a[5] != 0 {
+		limit = min(limit, a[5])
+	}
+	if m.nested == maxNested {
+		return uint64(protocol.CodeContractUnknown) << 32
+	}
+	inner := newHostModel(m.script, bytes.Clone(input))
+	inner.nested, inner.state, inner.timers = m.nested+1, slices.Clone(m.state), slices.Clone(m.timers)
+	m.pay(inner.run(limit))
+	low := 0
+	switch inner.code {
+	case protocol.CodeOK:
+		m.state, m.timers, m.events = inner.state, inner.timers, append(m.events, inner.events...)
+		low = len(inner.output)
+		m.pay(uint64(min(low, len(answer))) * modelByte)
+		if !m.finished {
+			copy(answer, inner.output)
+		}
+	case protocol.CodeContractAborted:
+		low = int(inner.guest)
+	}
+	return uint64(inner.code)<<32 | uint64(low)
+}
+
 // scan looks at pairs in pages of 16, each paid for whole.
-func (m *hostModel) scan(a [7]uint32) int32 {
+func (m *hostModel) scan(a args) int32 {
 	limit := int(a[4])
 	m.misuse(a[1] > abi.MaxKeyBytes || a[3] > abi.MaxKeyBytes || limit < 1 || limit > abi.MaxScanPairs)
 	m.pay(modelScan)

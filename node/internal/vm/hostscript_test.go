@@ -34,6 +34,7 @@ type hostUse struct {
 type term struct {
 	value int32
 	load  bool
+	wide  bool // an i64
 	call  *hostUse
 }
 
@@ -75,12 +76,13 @@ func (u *hostUse) staticCost() uint64 {
 }
 
 // modelled are the functions that the model knows, with a letter for every
-// argument as in hostCall; x is a short piece of memory, l a limit and S room.
+// argument as in hostCall; x is a short piece of memory, l a limit, L an i64 and S room.
 var modelled = []struct{ name, args string }{
 	{abi.HostStateSet, "kv"}, {abi.HostStateSet, "kv"}, {abi.HostStateSet, "kv"}, {abi.HostStateGet, "kps"}, {abi.HostStateGet, "kps"},
 	{abi.HostStateDelete, "k"}, {abi.HostStateScan, "xxlpS"}, {abi.HostStateScan, "xxlpS"}, {abi.HostEmit, "kxv"}, {abi.HostSHA256, "vp"},
 	{abi.HostInput, "cpc"}, {abi.HostOutput, "v"}, {abi.HostLog, "v"}, {abi.HostSelf, "p"}, {abi.HostBlockHeight, ""},
-	{abi.HostBlockTimeMs, ""}, {abi.HostVerify, "!"}, {abi.HostAbort, "cv"},
+	{abi.HostBlockTimeMs, ""}, {abi.HostVerify, "!"}, {abi.HostAbort, "cv"}, {abi.HostCall, "pkvgps"}, {abi.HostSchedule, "cuLv"},
+	{abi.HostCancel, "L"},
 }
 
 // randomScript makes up a script.
@@ -130,6 +132,12 @@ func (s *hostScript) use(e *entropy, result string) hostUse {
 			u.args = append(u.args, s.odd(e, term{value: int32(1 + e.n(6))}, 10))
 		case 'l':
 			u.args = append(u.args, s.odd(e, term{value: int32(1 + e.n(40))}, 10))
+		case 'g':
+			u.args = append(u.args, term{wide: true, value: pick(e, int32(0), 0, 10_000, 100_000, -1)})
+		case 'L':
+			u.args = append(u.args, term{wide: true, value: pick(e, int32(1), 2, 3, 7, -1)})
+		case 'u':
+			u.args = append(u.args, s.odd(e, small(2), 10))
 		case '!':
 			u.args = append(u.args, small(2), term{value: signedAt + 32}, term{value: signedAt + 96})
 			u.args[0].value += signedAt
@@ -203,6 +211,8 @@ func (s *hostScript) statement(a *assembly, code *strings.Builder, u *hostUse) {
 func (s *hostScript) call(a *assembly, code *strings.Builder, u *hostUse) {
 	for _, t := range u.args {
 		switch {
+		case t.wide:
+			code.WriteString(i64Const(int64(t.value)))
 		case t.call != nil:
 			s.call(a, code, t.call)
 		case t.load:
@@ -217,9 +227,8 @@ func (s *hostScript) call(a *assembly, code *strings.Builder, u *hostUse) {
 // playScript runs a script on an engine and requires what the model says.
 func playScript(t testing.TB, p *Program, s *hostScript, kind EntryKind, limit uint64) uint64 {
 	t.Helper()
-	m := &hostModel{script: s, query: kind == Query, input: []byte("thirteen byte"), memory: make([]byte, wasmPage)}
-	copy(m.memory, scriptData)
-	copy(m.memory[signedAt:], s.signed)
+	m := newHostModel(s, []byte("thirteen byte"))
+	m.query = kind == Query
 	used := m.run(limit)
 	v := look(t, p, step{kind: kind, input: []byte("thirteen byte"), limit: limit})
 	want := Result{GasUsed: used, Output: m.output, Code: m.code, GuestCode: m.guest, Log: v.Result.Log}
