@@ -119,6 +119,12 @@ func Found(t testing.TB, o Options) *Contract {
 	return &Contract{ledger: l}
 }
 
+// Address is where an account lives, on every ledger of this package.
+func Address(account string) protocol.Address { return sim.Address(account) }
+
+// Address is where the contract lives.
+func (c *Contract) Address() protocol.Address { return c.address }
+
 func parseTime(t testing.TB, text string) time.Time {
 	t.Helper()
 	at, err := time.Parse(time.RFC3339Nano, text)

@@ -6,6 +6,13 @@ import (
 	"github.com/cairn-ledger/cairn/contracts/contracttest"
 )
 
+func TestPriceRises(t *testing.T) {
+	l := contracttest.Deploy(t, "parking", contracttest.Args{"startCents": 200})
+	l.Event("parking.occupancy.v1", "lot-1", `{"occupied": 95, "capacity": 100}`)
+	l.Event("parking.week.close.v1", "*", `{}`)
+	l.Want("price", contracttest.Args{"lot": "lot-1", "band": "A"}, `{"priceCents": 225}`)
+}
+
 // The built contract on the real ledger: a week, its price, and what is refused.
 func TestOnTheLedger(t *testing.T) {
 	l := contracttest.Deploy(t, "parking", contracttest.Args{"startCents": 200})

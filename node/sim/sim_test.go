@@ -235,7 +235,9 @@ func (w *world) step() error {
 // between execution and commit, after, or not at all.
 func (w *world) crash(block *Block) error {
 	l := w.crashing
-	lost := loss{keepPercent: pick(w.random, 0, 0, 50, 100), random: w.random}
+	// A generator of its own: how often it is asked depends on pebble's
+	// goroutines, and the seed must go on making the same blocks.
+	lost := loss{keepPercent: pick(w.random, 0, 0, 50, 100), random: rand.New(rand.NewPCG(w.random.Uint64(), 2))}
 	moment := w.random.IntN(10)
 	if moment < 4 {
 		w.stats.crashes++
