@@ -36,6 +36,15 @@ const HeaderFields = 14
 // BlockHash is the hash of the header that has these values in its four opened
 // fields.
 func (h *Header) BlockHash(chainID string, height uint64, appHash protocol.Hash) protocol.Hash {
+	var buf [64]byte
+	appLeaf := LeafHash(appendBytes(append(buf[:0], 0x0a), appHash[:]))
+	low := lowFields(h.Version, chainID, height, h.TimeNs)
+	high := NodeHash(NodeHash(h.Next, NodeHash(appLeaf, h.Results)), h.Tail)
+	return NodeHash(NodeHash(low, h.Blocks), high)
+}
+
+// lowFields is the node over the header's fields 0 to 3.
+func lowFields(version protocol.Hash, chainID string, height uint64, timeNs int64) protocol.Hash {
 	// Each field is wrapped in a message whose member 1 it is; one with the
 	// zero value is encoded as nothing at all.
 	var buf [128]byte
@@ -49,12 +58,8 @@ func (h *Header) BlockHash(chainID string, height uint64, appHash protocol.Hash)
 		field = binary.AppendUvarint(append(field, 0x08), height)
 	}
 	heightLeaf := LeafHash(field)
-	timeLeaf := LeafHash(appendTime(buf[:0], h.TimeNs)) // a message of its own
-	appLeaf := LeafHash(appendBytes(append(buf[:0], 0x0a), appHash[:]))
-
-	low := NodeHash(NodeHash(h.Version, chainLeaf), NodeHash(heightLeaf, timeLeaf))
-	high := NodeHash(NodeHash(h.Next, NodeHash(appLeaf, h.Results)), h.Tail)
-	return NodeHash(NodeHash(low, h.Blocks), high)
+	timeLeaf := LeafHash(appendTime(buf[:0], timeNs)) // a message of its own
+	return NodeHash(NodeHash(version, chainLeaf), NodeHash(heightLeaf, timeLeaf))
 }
 
 // Time is the block's time, in UTC.

@@ -52,9 +52,16 @@ func Evidence(anchor proof.Anchor, header *types.Header, commit *types.Commit) (
 	if err != nil {
 		return proof.Header{}, proof.Commit{}, err
 	}
+	out, err := votes(anchor, header, commit, false)
+	return opening, out, err
+}
+
+// votes are the usable signatures of a commit, in the anchor's order: all of
+// them, or only as many as make a quorum.
+func votes(anchor proof.Anchor, header *types.Header, commit *types.Commit, all bool) (proof.Commit, error) {
 	if header.ChainID != anchor.ChainID() || commit.Height != header.Height || commit.Round < 0 ||
 		string(commit.BlockID.Hash) != string(header.Hash()) || len(commit.BlockID.PartSetHeader.Hash) != len(protocol.Hash{}) {
-		return proof.Header{}, proof.Commit{}, fmt.Errorf("light: commit of block %s at height %d is not for header %s at height %d of chain %q",
+		return proof.Commit{}, fmt.Errorf("light: commit of block %s at height %d is not for header %s at height %d of chain %q",
 			commit.BlockID.Hash, commit.Height, header.Hash(), header.Height, header.ChainID)
 	}
 	out := proof.Commit{
@@ -65,17 +72,17 @@ func Evidence(anchor proof.Anchor, header *types.Header, commit *types.Commit) (
 			Hash:  protocol.Hash(commit.BlockID.PartSetHeader.Hash),
 		},
 	}
-	votes := make(map[string]*types.CommitSig, len(commit.Signatures))
+	cast := make(map[string]*types.CommitSig, len(commit.Signatures))
 	for i := range commit.Signatures {
 		if s := &commit.Signatures[i]; s.BlockIDFlag == types.BlockIDFlagCommit {
-			votes[string(s.ValidatorAddress)] = s
+			cast[string(s.ValidatorAddress)] = s
 		}
 	}
 	block := protocol.Hash(header.Hash())
 	var power uint64
 	for i, v := range anchor.Validators() {
 		address := v.PubKey.Address()
-		vote := votes[string(address[:])]
+		vote := cast[string(address[:])]
 		if vote == nil {
 			continue
 		}
@@ -90,12 +97,15 @@ func Evidence(anchor proof.Anchor, header *types.Header, commit *types.Commit) (
 		out.Signatures = append(out.Signatures, proof.Signature{
 			Validator: uint32(i), TimeNs: timeNs, Bytes: [ed25519.SignatureSize]byte(vote.Signature),
 		})
-		if power += v.Power; anchor.IsQuorum(power) {
-			_, err := out.Verify(anchor, block)
-			return opening, out, err
+		if power += v.Power; anchor.IsQuorum(power) && !all {
+			break
 		}
 	}
-	return proof.Header{}, proof.Commit{}, fmt.Errorf("%w: height %d, %d of %d", ErrNoQuorum, commit.Height, power, anchor.TotalPower())
+	if anchor.IsQuorum(power) {
+		_, err := out.Verify(anchor, block)
+		return out, err
+	}
+	return proof.Commit{}, fmt.Errorf("%w: height %d, %d of %d", ErrNoQuorum, commit.Height, power, anchor.TotalPower())
 }
 
 // Open is the opening of a header at chain id, height, time and app hash. It
@@ -105,26 +115,13 @@ func Open(h *types.Header) (proof.Header, error) {
 	if len(hash) != len(protocol.Hash{}) || len(h.AppHash) != len(protocol.Hash{}) || h.Height < 0 {
 		return proof.Header{}, fmt.Errorf("light: header %d cannot be opened: hash %s, app hash %s", h.Height, hash, h.AppHash)
 	}
-	timeNs, err := nanoseconds(h.Time)
+	f, err := openSets(h)
 	if err != nil {
-		return proof.Header{}, fmt.Errorf("light: header %d: %w", h.Height, err)
-	}
-	version, err := h.Version.Marshal()
-	if err != nil {
-		return proof.Header{}, fmt.Errorf("light: header %d: version: %w", h.Height, err)
-	}
-	lastBlockID := h.LastBlockID.ToProto()
-	lastBlock, err := lastBlockID.Marshal()
-	if err != nil {
-		return proof.Header{}, fmt.Errorf("light: header %d: last block: %w", h.Height, err)
+		return proof.Header{}, err
 	}
 	opening := proof.Header{
-		TimeNs:  timeNs,
-		Version: proof.LeafHash(version),
-		Blocks:  proof.TreeRoot([]protocol.Hash{proof.LeafHash(lastBlock), leaf(h.LastCommitHash), leaf(h.DataHash), leaf(h.ValidatorsHash)}),
-		Next:    proof.NodeHash(leaf(h.NextValidatorsHash), leaf(h.ConsensusHash)),
-		Results: leaf(h.LastResultsHash),
-		Tail:    proof.NodeHash(leaf(h.EvidenceHash), leaf(h.ProposerAddress)),
+		TimeNs: f.timeNs, Version: f.leaves[0], Blocks: node4(f.leaves[4:8]), Next: proof.NodeHash(f.leaves[8], f.leaves[9]),
+		Results: f.leaves[11], Tail: proof.NodeHash(f.leaves[12], f.leaves[13]),
 	}
 	if got := opening.BlockHash(h.ChainID, uint64(h.Height), protocol.Hash(h.AppHash)); got != protocol.Hash(hash) {
 		return proof.Header{}, fmt.Errorf("light: header %d opens to %s, its hash is %s", h.Height, got, hash)
