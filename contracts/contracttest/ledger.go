@@ -197,20 +197,20 @@ func read(t testing.TB, name string) (module, manifest []byte) {
 	return nil, nil
 }
 
-// Advance moves the block time on; a block is made then.
-func (l *ledger) Advance(d time.Duration) {
-	l.t.Helper()
-	r := l.begin(nil, "the block "+d.String()+" later")
-	if _, err := l.sim.Advance(d); err != nil {
-		l.t.Fatal(err)
+// Advance moves the block time on; a block is made then, and timers fire.
+func (c *Contract) Advance(d time.Duration) *Result {
+	c.t.Helper()
+	r := c.begin(c, "the block "+d.String()+" later")
+	if _, err := c.sim.Advance(d); err != nil {
+		c.t.Fatal(err)
 	}
-	l.settle(r)
+	return c.settle(r)
 }
 
-// At moves the block time on to a moment, RFC 3339; a block is made then.
-func (l *ledger) At(moment string) {
-	l.t.Helper()
-	l.Advance(parseTime(l.t, moment).Sub(l.sim.Now()))
+// At moves the block time on to a moment, RFC 3339, as Advance does.
+func (c *Contract) At(moment string) *Result {
+	c.t.Helper()
+	return c.Advance(parseTime(c.t, moment).Sub(c.sim.Now()))
 }
 
 // Sim is the ledger itself, for what this package has no words for.
