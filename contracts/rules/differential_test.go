@@ -141,7 +141,11 @@ func compareOne(t *testing.T, seed uint64, d drawing, p nPart) (fires, lates int
 		readings, who, values, late = 60, 1, 2, 30e9
 	}
 	cooldown := int64(d.IntN(3)*d.IntN(20)) * 1e9
-	text := fmt.Sprintf("when %s per subject late %ds cooldown %ds do alert x", p.text(true), late/1e9, cooldown/1e9)
+	scope := "per subject"
+	if seed%5 == 1 {
+		scope = "global"
+	}
+	text := fmt.Sprintf("when %s %s late %ds cooldown %ds do alert x", p.text(true), scope, late/1e9, cooldown/1e9)
 	c := newCity(t)
 	c.register("r", text)
 	subjects := [2]*naive{{pattern: p, late: late, cooldown: cooldown}, {pattern: p, late: late, cooldown: cooldown}}
@@ -167,6 +171,9 @@ func compareOne(t *testing.T, seed uint64, d drawing, p nPart) (fires, lates int
 		r.at += noon.UnixNano()
 		log = append(log, fmt.Sprintf("%d: %v %s=%d of %d", r.entry, after, r.property, r.value, who))
 		err := c.read(after, strconv.Itoa(who), said{property: r.property, value: int(r.value) * 1_000_000})
+		if scope == "global" {
+			who = 0
+		}
 		wasLate, want := subjects[who].hear(r)
 		if wasLate {
 			lates++

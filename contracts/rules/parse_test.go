@@ -1,6 +1,7 @@
 package main
 
 import (
+	"os"
 	"reflect"
 	"strings"
 	"testing"
@@ -99,6 +100,43 @@ func TestRefusedTexts(t *testing.T) {
 				t.Errorf("read as %s", r.canonical())
 			}
 		}
+	}
+}
+
+// The rules that README.md shows are rules, and so are the pieces it shows.
+func TestReadme(t *testing.T) {
+	page, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole := 0
+	for i, block := range strings.Split(string(page), "```") {
+		if i%2 == 0 || !strings.HasPrefix(block, "\nwhen ") {
+			continue
+		}
+		for text := range strings.SplitSeq(strings.TrimSpace(block), "\n\n") {
+			whole++
+			if _, f := parse([]byte(text)); f != nil {
+				t.Errorf("%s\n%d: %s", text, f.at, f.text)
+			}
+		}
+	}
+	_, table, _ := strings.Cut(string(page), "| you want | you write |")
+	table, _, _ = strings.Cut(table, "\n\n")
+	pieces := 0
+	for i, piece := range strings.Split(table, "`") {
+		if i%2 == 0 || strings.HasPrefix(piece, "…") {
+			continue
+		}
+		pieces++
+		piece = strings.TrimPrefix(strings.ReplaceAll(piece, "cairn1…", someone), "when ")
+		piece, _, _ = strings.Cut(piece, " do ")
+		if _, f := parse([]byte("when " + piece + " do alert x")); f != nil {
+			t.Errorf("%s: %d: %s", piece, f.at, f.text)
+		}
+	}
+	if whole != 4 || pieces < 15 {
+		t.Errorf("the page shows %d rules and %d pieces", whole, pieces)
 	}
 }
 

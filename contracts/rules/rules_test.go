@@ -285,3 +285,69 @@ func TestStateQuery(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// Times that would spoil a rule's order are refused; a reading that is late
+// for one rule and not for another is counted.
+func TestTimes(t *testing.T) {
+	c := newCity(t)
+	c.register("strict", `when a = 1 then b = 1 within 1m late 0s do alert x`)
+	c.register("patient", `when a = 1 then b = 1 within 1m late 1m do alert y`)
+	one := func(property string) said { return said{property: property, value: 1_000_000} }
+	ahead := 24*time.Hour + defaultAheadSeconds*time.Second
+	c.wants(codeFutureReading, c.read(ahead+time.Second, "x", one("a")))
+	c.wants(codeFutureReading, c.event(eventClock, ahead+time.Second, "", owner, nil))
+	c.wants(codeBadReading, c.read(noon.Sub(noon.AddDate(60, 0, 0)), "x", one("a")))
+	c.wants(codeBadReading, c.read(noon.AddDate(100, 0, 0).Sub(noon), "x", one("a")))
+	c.wants(codeBadSubject, c.read(0, strings.Repeat("s", 65), one("a")))
+	c.mustRead(ahead, "y", one("a"))
+	c.mustRead(time.Minute, "x", one("b"))
+	c.mustRead(30*time.Second, "x", one("a"))
+	if got := c.fired(); strings.Count(got, "\n") != 0 || !strings.Contains(got, `"rule":"patient"`) {
+		t.Errorf("got %s", got)
+	}
+	c.wants(codeLateReading, c.read(-time.Second, "x", one("a")))
+	for rule, late := range map[string]string{"strict": `"late":1,`, "patient": `"late":0,`} {
+		if got := c.query(queryOfState, fields{}.text(rule).text("x")); !strings.Contains(got, late) {
+			t.Errorf("%s: %s", rule, got)
+		}
+	}
+}
+
+// The last of a rule's subjects, and one too many.
+func TestSubjects(t *testing.T) {
+	c := newCity(t)
+	c.register("r", `when a = 1 then b = 1 within 1m do alert x`)
+	c.mustRead(0, "first", said{property: "a", value: 1_000_000})
+	var w writer
+	w.byte(format)
+	for _, v := range []uint32{0, 0, maxSubjectsPerRule - 1} {
+		w.u32(v)
+	}
+	c.State["\x01t"+string(numberKey(1))] = w.buf
+	c.mustRead(0, "last", said{property: "a", value: 1_000_000})
+	c.wants(codeSubjectsFull, c.read(0, "more", said{property: "a", value: 1_000_000}))
+	c.mustRead(0, "first", said{property: "b", value: 1_000_000})
+}
+
+// Whatever the record, a handler answers or refuses.
+func FuzzRecords(f *testing.F) {
+	f.Add(uint8(eventReading), []byte(said{property: "level", value: 5_000_000, lat: 1, lon: 2}.fields()))
+	f.Add(uint8(eventPrice), []byte(fields{}.text("A").number(300)))
+	f.Add(uint8(20+callOfRegister), []byte(fields{}.text("r").text(rulesOfAllKinds[4][0])))
+	f.Add(uint8(40+queryOfState), []byte(fields{}.text("rule-2").text("x")))
+	f.Fuzz(func(t *testing.T, entry uint8, record []byte) {
+		c := newCity(t)
+		for i, r := range rulesOfAllKinds {
+			_ = c.call(callOfRegister, owner, fields{}.text(fmt.Sprintf("rule-%d", i)).text(r[0])) // one lacks its unit
+		}
+		for i := range 3 {
+			c.mustRead(time.Duration(i)*time.Second, "x", said{property: "level", value: 3_000_000 * i, lat: 1, lon: 1})
+		}
+		switch kind := entry / 20; kind {
+		case 0:
+			_ = c.event(int(entry), 3*time.Second, "x", owner, record)
+		case 1, 2:
+			_, _ = c.request([]sdk.Entry{1: sdk.EntryCall, 2: sdk.EntryQuery}[kind], int(entry%20), owner, record)
+		}
+	})
+}
