@@ -114,8 +114,7 @@ func (b *Bank) Apply(by protocol.Address, op *protocol.TokenOp) (id uint64, err 
 	case protocol.TokenFreeze, protocol.TokenUnfreeze:
 		err = b.freeze(by, op)
 	}
-	b.assert(op.Kind)
-	return id, err
+	return id, b.assert(op.Kind, err)
 }
 
 // count notes that units of an asset came to be owned or, as a two's
@@ -130,14 +129,16 @@ func (b *Bank) count(asset string, units uint64) {
 	b.tally = append(b.tally, tally{asset, units})
 }
 
-// assert panics where an operation made units or lost some.
-func (b *Bank) assert(kind protocol.TokenKind) {
+// assert panics where an operation made units or lost some. It answers the
+// operation's error; one that a fault interrupted is never kept.
+func (b *Bank) assert(kind protocol.TokenKind, err error) error {
 	for _, t := range b.tally {
-		if t.sum != 0 {
+		if _, whole := protocol.CodeOf(err); t.sum != 0 && whole {
 			panic(fmt.Sprintf("bank: %s at %d ms makes %d units of %s", kind, b.timeMs, int64(t.sum), t.asset))
 		}
 	}
 	b.tally = b.tally[:0]
+	return err
 }
 
 // note adds a movement that follows from the bank's origin.

@@ -86,8 +86,7 @@ func (b *Bank) Reserve(f *Fees, payer protocol.Address, amount uint64) (*Reserva
 	}
 	b.count(f.Asset, amount) // until it is settled, it is held
 	err = b.setAmount(payer, f.Asset, was, was.Amount-amount)
-	b.assert(protocol.TokenFee)
-	return r, err
+	return r, b.assert(protocol.TokenFee, err)
 }
 
 // Settle takes what it did cost and gives the rest back.
@@ -99,10 +98,9 @@ func (b *Bank) Settle(r *Reservation, amount uint64) error {
 	if err := b.credit(r.payer, r.fees.Asset, r.amount-amount); err != nil {
 		return err
 	}
-	if err := b.credit(r.fees.To, r.fees.Asset, amount); err != nil {
+	if err := b.assert(protocol.TokenFee, b.credit(r.fees.To, r.fees.Asset, amount)); err != nil {
 		return err
 	}
-	b.assert(protocol.TokenFee)
 	if amount > 0 {
 		b.note(protocol.MovementAct{Kind: protocol.TokenFee, Asset: r.fees.Asset, From: r.payer, To: r.fees.To, Amount: amount})
 	}

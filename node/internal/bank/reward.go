@@ -125,6 +125,5 @@ func (b *Bank) Pay(r *Reward, producer protocol.Address, count uint64) (paid uin
 	}
 	b.note(protocol.MovementAct{Kind: protocol.TokenReward, Asset: r.Asset, From: r.From, To: producer, Amount: amount})
 	err = b.pay(r.From, was, producer, r.Asset, amount)
-	b.assert(protocol.TokenReward)
-	return paid, err
+	return paid, b.assert(protocol.TokenReward, err)
 }

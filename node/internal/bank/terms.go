@@ -191,6 +191,5 @@ func (b *Bank) fall(kind protocol.TokenKind, due, id uint64) error {
 		err = b.payScheduled(t, due)
 	}
 	b.Origin = outer
-	b.assert(kind)
-	return err
+	return b.assert(kind, err)
 }
