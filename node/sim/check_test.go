@@ -14,8 +14,8 @@ import (
 	"github.com/cairn-ledger/cairn/node/sim/asm"
 )
 
-// Every use that the report states is exact: the rules admit the module when
-// the limit is what it uses, and refuse it when it is one less.
+// Every limit has a use, and every use is exact: the rules admit the module
+// when the limit is what it uses, and refuse it when it is one less.
 func TestUsesAreExact(t *testing.T) {
 	files, err := filepath.Glob("../../contracts/*/*.wasm")
 	if err != nil || len(files) == 0 {
@@ -33,7 +33,10 @@ func TestUsesAreExact(t *testing.T) {
 		for _, use := range r.Uses {
 			limits := module.Contract()
 			limit := reflect.ValueOf(&limits).Elem().FieldByName(use.Limit)
-			if use.Limit == "MeteredBytes" || use.Used == 0 {
+			if use.Max != int(limit.Int()) {
+				t.Errorf("the limit %s is %d, the report has %d", use.Limit, limit.Int(), use.Max)
+			}
+			if use.Limit == meteredBytes || use.Used == 0 {
 				continue // metering has its own; what is not used cannot be less
 			}
 			limit.SetInt(int64(use.Used))
