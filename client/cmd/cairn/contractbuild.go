@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -60,7 +59,9 @@ cache folder of the user; what that needs and the machine lacks is said.`,
 }
 
 func (s *session) showBuilt(b *built) error {
-	_, err := fmt.Fprintf(s.out, "%s: %s bytes\nsha256 %s\n", b.Module, grouped(uint64(b.Bytes)), b.SHA256)
+	u := &b.Nearest
+	_, err := fmt.Fprintf(s.out, "%s: %s bytes\nsha256 %s\na ledger would take it; nearest to a limit: %s, %s of %s\n",
+		b.Module, grouped(uint64(b.Bytes)), b.SHA256, u.Limit, grouped(uint64(u.Used)), grouped(uint64(u.Max)))
 	return err
 }
 
@@ -75,6 +76,8 @@ type built struct {
 	Module string `json:"module"` // file
 	Bytes  int    `json:"bytes"`
 	SHA256 string `json:"sha256"`
+	// Nearest is the limit that the module comes nearest to.
+	Nearest checkedUse `json:"nearest"`
 }
 
 // newBuilder makes the toolchain ready, which takes about a minute the first
@@ -134,7 +137,15 @@ func (b *builder) build(ctx context.Context, dir string) (built, error) {
 	if err != nil {
 		return built{}, err
 	}
-	return built{Module: module, Bytes: len(code), SHA256: fmt.Sprintf("%x", sha256.Sum256(code))}, nil
+	c, err := checkBuilt(module, code)
+	if err != nil {
+		return built{}, err
+	}
+	result := built{Module: module, Bytes: len(code), SHA256: c.CodeHash.String()}
+	if len(c.Uses) > 0 {
+		result.Nearest = c.Uses[0]
+	}
+	return result, nil
 }
 
 // moduleFile is where the module of a contract's folder is built to.
