@@ -44,8 +44,9 @@ e2e: ## the end-to-end tests alone; ARGS="-cycles 200 -seed 7"
 bench: ## benchmarks of the hot paths
 	go test -run NONE -bench . -benchmem ./client/protocol ./client/proof ./node/internal/store/... ./node/internal/vm/... ./node/internal/shipped
 
-contracts: ## rebuild the contracts' modules, byte for byte (needs the toolchain of scripts/tinygo.sh)
+contracts: ## rebuild the contracts' modules, byte for byte (the scripts say which toolchains they need)
 	sh scripts/build-contracts.sh
+	sh scripts/build-rust-contracts.sh
 
 vectors: ## rewrite docs/vectors and generated tables; look at the difference
 	go test ./client/protocol ./client/proof -run 'Vectors|Documented' -rewrite
