@@ -256,7 +256,7 @@ func TestCompiled(t *testing.T) {
 		}
 		var w writer
 		r.compile(&w)
-		in := reader{w.buf}
+		in := reader(w)
 		got := tested(&in)
 		got.followed(&in)
 		var again writer
