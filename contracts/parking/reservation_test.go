@@ -90,7 +90,6 @@ type place struct {
 	from, to    time.Time
 	asked       time.Time
 	slots       map[int64]bool
-	ticket      string
 }
 
 // booker drives the contract and a model of sets of slots.

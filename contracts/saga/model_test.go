@@ -202,7 +202,6 @@ type run struct {
 	m       *model
 	r       *rand.Rand
 	refused map[uint32]int
-	paid    []string // the references of top-ups that can be repeated
 }
 
 var (
@@ -219,7 +218,7 @@ func (r *run) one() {
 	kind := r.r.IntN(100)
 	switch {
 	case kind < 30:
-		err, want = r.place(id, o)
+		want, err = r.place(id, o)
 	case kind < 42:
 		account, amount := runAccounts[r.r.IntN(3)], uint64(1+r.r.IntN(900))
 		err = r.topUp(account, amount)
@@ -233,7 +232,7 @@ func (r *run) one() {
 		r.m.got[article] += quantity
 		r.m.arrive("stock " + article)
 	case kind < 92:
-		err, want = r.stepOf(id, o)
+		want, err = r.stepOf(id, o)
 	default:
 		err = r.send(onClock, "", nil)
 		r.m.tick()
@@ -245,12 +244,12 @@ func (r *run) one() {
 }
 
 // place sends an order, or, where the name is taken, the same or another one.
-func (r *run) place(id string, o *mOrder) (error, uint32) {
+func (r *run) place(id string, o *mOrder) (uint32, error) {
 	if o != nil {
 		if r.r.IntN(2) == 0 {
-			return r.send(onPlaced, id, placing(o.account, o.patient, o.items...)), 0
+			return 0, r.send(onPlaced, id, placing(o.account, o.patient, o.items...))
 		}
-		return r.send(onPlaced, id, placing(o.account, !o.patient, o.items...)), codeOrderExists
+		return codeOrderExists, r.send(onPlaced, id, placing(o.account, !o.patient, o.items...))
 	}
 	var items []item
 	for _, i := range r.r.Perm(len(runArticles))[:1+r.r.IntN(3)] {
@@ -262,11 +261,11 @@ func (r *run) place(id string, o *mOrder) (error, uint32) {
 	}
 	r.m.list = append(r.m.list, o)
 	r.m.push(o)
-	return r.send(onPlaced, id, placing(o.account, o.patient, items...)), 0
+	return 0, r.send(onPlaced, id, placing(o.account, o.patient, items...))
 }
 
 // stepOf sends an event about one order, whether or not it is its turn.
-func (r *run) stepOf(id string, o *mOrder) (error, uint32) {
+func (r *run) stepOf(id string, o *mOrder) (uint32, error) {
 	kinds := []struct {
 		handler int
 		what    string
@@ -280,18 +279,18 @@ func (r *run) stepOf(id string, o *mOrder) (error, uint32) {
 	err := r.send(k.handler, id, k.args)
 	switch {
 	case o == nil:
-		return err, codeUnknownOrder
+		return codeUnknownOrder, err
 	case k.what == "retry":
 		r.m.resume(o)
 	case k.what == "expire" && o.over():
 	case k.what == "expire" && r.m.now < o.due:
-		return err, codeNotDue
+		return codeNotDue, err
 	case k.what == "expire":
 		r.m.giveUp(o, "expired", false)
 	default:
-		return err, r.m.happen(o, k.what)
+		return r.m.happen(o, k.what), err
 	}
-	return err, 0
+	return 0, err
 }
 
 // compare holds the contract's answers against the model, and both against
