@@ -17,7 +17,7 @@ func contractCommand(s *session) *cobra.Command {
 	return group("contract", "Deploy, list, call and ask contracts",
 		deployCommand(s), listCommand(s), queryCommand(s), callCommand(s),
 		upgradeCommand(s), logsCommand(s), deadLettersCommand(s), redeliverCommand(s), skipCommand(s), pauseCommand(s), resumeCommand(s),
-		newContractCommand(s), buildCommand(s), testContractCommand(s), checkCommand(s))
+		newContractCommand(s), buildCommand(s), testContractCommand(s), checkCommand(s), replayCommand(s))
 }
 
 func deployCommand(s *session) *cobra.Command {
