@@ -14,7 +14,7 @@ for pkg in $packages; do
 	tests=$(go test -list '^Fuzz' "$pkg")
 	for target in $(echo "$tests" | grep '^Fuzz' | grep -E "${FUZZ:-.}" || true); do
 		echo "$pkg $target"
-		go test -run NONE -fuzz "^$target\$" -fuzztime "$1" ${WORKERS:+-parallel "$WORKERS"} "$pkg"
+		go test -run NONE -fuzz "^$target\$" -fuzztime "$1" -fuzzminimizetime 10x ${WORKERS:+-parallel "$WORKERS"} "$pkg"
 		ran=$((ran + 1))
 	done
 done

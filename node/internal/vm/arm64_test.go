@@ -17,7 +17,7 @@ import (
 const shortDifferential = 60
 
 // emulated are the tests in which processors could differ.
-const emulated = "^(TestDifferential|TestEveryNaN|TestEveryRemainder|TestDepthIsLogical|TestMemoryStartsAnew|TestHostModel|" +
+const emulated = "^(TestDifferential|TestComparisonsWithZero|TestEveryNaN|TestEveryRemainder|TestDepthIsLogical|TestMemoryStartsAnew|TestHostModel|" +
 	"TestGasIsPinned|TestHostile|TestEveryGasLimit|TestShippedTranscripts|TestDamagedCache)$"
 
 // TestArm64 runs these tests as an arm64 program, and requires random modules

@@ -297,6 +297,8 @@ func processorTime() time.Duration {
 // worstFound are the genes of modules that took longest to load, or most
 // memory, at the end of searches.
 var worstFound = []string{
+	// Under the rules as they are: 0.8 s and 110 MiB of 19 KB.
+	"39f3e47365a6beffcfb0225ddb8ec92f8a10ac809b85ebf7fdb42370553f65ead941c010f28942e4",
 	// One function of 1,000 costly branches with 90 locals alive.
 	"fd07608532099e25cc87443b9e1b9ce741043ae72d5757aa2ea05ea9f190c619af06acc89b037e63",
 	// Calls and conversions between 138 live locals, and a branch each.
@@ -313,7 +315,7 @@ var worstFound = []string{
 }
 
 // TestWorstFound bounds what the worst modules that searches found take to
-// load, at several times what was measured: 0.7 s and 50 MiB.
+// load, at several times what was measured: 0.8 s and 110 MiB.
 func TestWorstFound(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes a while")

@@ -25,6 +25,7 @@ import (
 //	processors differ                          TestArm64
 //	bits of a NaN                              TestEveryNaN
 //	rem on arm64, MinInt rem -1, rem 0         TestEveryRemainder
+//	an and compared with zero                  TestComparisonsWithZero
 //	stack overflow of an engine                TestDepthIsLogical
 //	memory keeps what a run before left        TestMemoryStartsAnew, TestHostile (counts, grows)
 //	memory grows on every reuse                TestMemoryStartsAnew

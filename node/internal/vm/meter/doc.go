@@ -10,6 +10,8 @@
 //     processor's choice; after every such operation it becomes the canonical one.
 //   - Remainders become a - (a/b)*b, because an engine's arm64 compiler gets
 //     rem wrong.
+//   - Comparisons of a bitwise and with zero are kept from the engine's
+//     compilers, which get them wrong (hide.go).
 //   - Memory: the maximum is the ledger's; growing and bulk operations cost
 //     gas by their size.
 //   - Reset: mutable globals are exported under reserved names, so that the
@@ -21,7 +23,7 @@
 package meter
 
 // Version of the metering, for cache keys and the marker in the output.
-const Version = 1
+const Version = 2
 
 // MaxDepth bounds nested calls inside a module. The interpreter of wazero
 // gives up at 2,000 frames; a frame of an admitted function is under 100 KB, so

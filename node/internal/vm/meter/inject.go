@@ -196,6 +196,9 @@ func (w *bodyWriter) instructions(b *module.Body, charges []segment) error {
 			w.chargeSize(in.Op)
 		}
 		w.op(b.Code[in.Start:in.End]...)
+		if in.Op == module.OpI32And || in.Op == module.OpI64And {
+			w.hideAnd(in.Op, b.Code[in.End:])
+		}
 		if kind := makesNaN(in.Op); kind != 0 {
 			w.canonical(kind)
 		}

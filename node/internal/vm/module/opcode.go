@@ -42,6 +42,8 @@ const (
 	OpI32DivU      = 0x6e
 	OpI32RemS      = 0x6f
 	OpI32RemU      = 0x70
+	OpI32And       = 0x71
+	OpI32Or        = 0x72
 	OpI64Add       = 0x7c
 	OpI64Sub       = 0x7d
 	OpI64Mul       = 0x7e
@@ -49,6 +51,8 @@ const (
 	OpI64DivU      = 0x80
 	OpI64RemS      = 0x81
 	OpI64RemU      = 0x82
+	OpI64And       = 0x83
+	OpI64Or        = 0x84
 	OpI64ShrU      = 0x88
 	OpI64ExtendU   = 0xad // i64.extend_i32_u
 	OpI64Extend32S = 0xc4 // the last one-byte opcode understood
