@@ -64,19 +64,28 @@ const (
 	// and no longer is, else 0.
 	HostCancel = "cancel"
 	// Functions of tokens. Assets are named by ptr and length, accounts by a
-	// pointer to an address, amounts are i64 minor units. A ledger without
+	// pointer to an address, amounts are i64 minor units. What cannot be done
+	// changes nothing and answers the ledger's code, such as 230
+	// (INSUFFICIENT_FUNDS): the contract decides what follows. A ledger without
 	// tokens ends the delivery with TOKENS_UNAVAILABLE.
 	//
-	//	balance(asset, alen, account) i64
-	//	transfer(asset, alen, to, amount) i32 [write]         of the contract's own
-	//	hold(asset, alen, from, amount, until i64) i64 [write] of an allowance; answers the hold
-	//	release(hold i64, to, amount) i32 [write]             pays from a hold; the rest goes back
-	//	debit(asset, alen, from, amount) i32 [write]          under an allowance
+	//	balance(asset, alen, account) i64                      0 of what does not exist
+	//	transfer(asset, alen, to, amount) i32 [write]          of the contract's own
+	//	hold(asset, alen, from, amount, until i64) i64 [write] under an allowance, or of the contract's own;
+	//	                                                       until a time in Unix milliseconds, or 0; the
+	//	                                                       hold's id, or minus the code
+	//	release(hold i64, to, amount) i32 [write]              pays from a hold; the rest goes back; amount 0
+	//	                                                       gives all back
+	//	debit(asset, alen, from, amount) i32 [write]           under an allowance, to the contract itself
+	//	mint(asset, alen, to, amount) i32 [write]              of an asset that the contract issues
+	//	burn(asset, alen, amount) i32 [write]                  of the contract's own
 	HostBalance  = "balance"
 	HostTransfer = "transfer"
 	HostHold     = "hold"
 	HostRelease  = "release"
 	HostDebit    = "debit"
+	HostMint     = "mint"
+	HostBurn     = "burn"
 	// HostLog is log(ptr, len): a line for the node's operator, outside
 	// consensus, cut to MaxLogBytes and dropped after MaxLogLines.
 	HostLog = "log"

@@ -18,62 +18,57 @@ const accounts = 5
 func drawOp(t *rapid.T, m *model) protocol.TokenOp {
 	kind := protocol.TokenKind(rapid.IntRange(int(protocol.TokenIssue), int(protocol.TokenUnfreeze)).Draw(t, "kind"))
 	account := func(label string) protocol.Address { return who(rapid.IntRange(1, accounts).Draw(t, label)) }
-	maybe := func(label string) (a protocol.Address) {
-		if rapid.Bool().Draw(t, label+"?") {
-			a = account(label)
-		}
-		return a
+	maybe := func(label string) protocol.Address {
+		return rapid.SampledFrom([]protocol.Address{{}, account(label)}).Draw(t, label+"?")
 	}
 	some := rapid.OneOf(rapid.Uint64Range(1, 100), rapid.SampledFrom([]uint64{1, protocol.MaxAmount, protocol.MaxAmount - 1, 1 << 62}))
 	time := func(label string, low, high int64) uint64 {
 		return uint64(max(0, m.now+rapid.Int64Range(low, high).Draw(t, label)))
 	}
 	op := protocol.TokenOp{Kind: kind}
-	fields := map[string]func(){
-		"asset":  func() { op.Asset = rapid.SampledFrom([]string{"A", "B", "AB"}).Draw(t, "asset") },
-		"to":     func() { op.Account = account("to") },
-		"amount": func() { op.Amount = some.Draw(t, "amount") },
-		"id":     func() { op.ID = rapid.Uint64Range(1, m.lastID+1).Draw(t, "id") },
-	}
-	need := func(names ...string) {
-		for _, name := range names {
-			fields[name]()
-		}
-	}
+	asset := func() { op.Asset = rapid.SampledFrom([]string{"A", "B", "AB"}).Draw(t, "asset") }
+	pays := func() { op.Account, op.Amount = account("to"), some.Draw(t, "amount") }
 	switch kind {
 	case protocol.TokenIssue:
-		need("asset")
+		asset()
 		op.Amount = rapid.SampledFrom([]uint64{0, 50, 1000, protocol.MaxAmount}).Draw(t, "cap")
 		op.Account, op.Freezable = maybe("issuer"), rapid.Bool().Draw(t, "freezable")
 	case protocol.TokenMint, protocol.TokenTransfer:
-		need("asset", "to", "amount")
+		asset()
+		pays()
 	case protocol.TokenBurn:
-		need("asset", "amount")
+		asset()
+		op.Amount = some.Draw(t, "amount")
 	case protocol.TokenHold:
-		need("asset", "amount")
+		asset()
+		op.Amount = some.Draw(t, "amount")
 		op.From, op.Account, op.Controller = maybe("from"), maybe("only"), maybe("controller")
 		if rapid.Bool().Draw(t, "expires") {
 			op.UntilMs = time("until", -1, 100)
 		}
 	case protocol.TokenRelease:
-		need("id", "to", "amount")
+		pays()
 	case protocol.TokenAllow:
-		need("asset", "to", "amount")
+		asset()
+		pays()
 		op.PeriodMs = rapid.Uint64Range(0, 30).Draw(t, "period")
 		if rapid.Bool().Draw(t, "ends") {
 			op.UntilMs = time("until", -1, 100)
 		}
 	case protocol.TokenDebit:
-		need("asset", "to", "amount")
+		asset()
+		pays()
 		op.From = account("payer")
 	case protocol.TokenStream:
-		need("asset", "to", "amount")
+		asset()
+		pays()
 		op.Rate, op.PeriodMs = some.Draw(t, "rate"), rapid.Uint64Range(1, 5000).Draw(t, "per")
 		if rapid.Bool().Draw(t, "later") {
 			op.StartMs = time("start", -1, 20)
 		}
 	case protocol.TokenSchedule:
-		need("asset", "to", "amount")
+		asset()
+		pays()
 		if op.Count = rapid.Uint64Range(1, 3).Draw(t, "count"); op.Count > 1 {
 			op.PeriodMs = protocol.MinScheduleMs
 		}
@@ -81,9 +76,11 @@ func drawOp(t *rapid.T, m *model) protocol.TokenOp {
 			op.StartMs = time("start", -1, 20)
 		}
 	case protocol.TokenRevoke, protocol.TokenFreeze, protocol.TokenUnfreeze:
-		need("asset", "to")
-	default:
-		need("id")
+		asset()
+		op.Account = account("to")
+	}
+	if op.Asset == "" { // what is left is about what there is
+		op.ID = rapid.Uint64Range(1, m.lastID+1).Draw(t, "id")
 	}
 	return op
 }

@@ -89,6 +89,9 @@ func (b *Bank) Reserve(f *Fees, payer protocol.Address, amount uint64) (*Reserva
 	return r, b.assert(protocol.TokenFee, err)
 }
 
+// ForGas is the fee for some gas at the reservation's price.
+func (r *Reservation) ForGas(gas uint64) uint64 { return r.fees.ForGas(gas) }
+
 // Settle takes what it did cost and gives the rest back.
 func (b *Bank) Settle(r *Reservation, amount uint64) error {
 	if amount = min(amount, r.amount); r.amount == 0 {

@@ -18,7 +18,7 @@ import (
 // result, with what lies in them.
 var deterministic = []string{
 	"client/protocol", "client/proof", "contracts/abi", "genesis",
-	"node/internal/machine", "node/internal/membership", "node/internal/vm", "node/internal/store",
+	"node/internal/machine", "node/internal/bank", "node/internal/membership", "node/internal/vm", "node/internal/store",
 }
 
 // bannedCalls are functions whose answer differs from node to node.

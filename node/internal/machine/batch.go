@@ -27,9 +27,6 @@ func (x *execution) batch(c *checked, batch *protocol.Batch, out *Outcome) error
 		return err
 	}
 	x.flush()
-	if next == 0 {
-		x.b.SetSide(key(sideStream, c.stream[:]), append(c.sender[:], batch.Stream...))
-	}
 	absorbed, skip := 0, uint64(0)
 	if batch.First > next {
 		skip = batch.First - next
@@ -37,6 +34,12 @@ func (x *execution) batch(c *checked, batch *protocol.Batch, out *Outcome) error
 		absorbed = int(next - batch.First)
 	}
 	first := x.b.LogSize()
+	if err := x.eventFee(c, batch, first+min(skip, 1), uint64(len(batch.Records)-absorbed)); err != nil {
+		return err
+	}
+	if next == 0 {
+		x.b.SetSide(key(sideStream, c.stream[:]), append(c.sender[:], batch.Stream...))
+	}
 	if skip > 0 {
 		x.gap(c, batch, skip)
 	}
@@ -51,6 +54,9 @@ func (x *execution) batch(c *checked, batch *protocol.Batch, out *Outcome) error
 	x.runs[c.stream] = append(x.runs[c.stream], r)
 	x.b.SetSide(key(sideRun, c.stream[:], u64(next)), r.value())
 	out.First, out.Entries, out.Absorbed, out.Next = first, count, uint32(absorbed), batch.Last()+1
+	if err := x.reward(c, batch, first); err != nil {
+		return err
+	}
 	return state.Set(streamKey, u64(out.Next))
 }
 

@@ -107,7 +107,7 @@ func (m *Machine) CheckTx(state State, head store.Head, raw []byte) error {
 	if err := checkExpiry(c.Tx, head.Height+1, params.MaxExpiryBlocks); err != nil {
 		return err
 	}
-	return membership.Require(state, c.sender, roleFor(c.Body))
+	return requireRole(state, c)
 }
 
 // Valid says whether a proposal may hold the transaction: its form and its
@@ -120,6 +120,14 @@ func (m *Machine) Valid(txs [][]byte) error {
 		}
 	}
 	return nil
+}
+
+// requireRole refuses a sender who may not ask for this.
+func requireRole(s State, c *checked) error {
+	if c.Body.Kind() == protocol.TxToken {
+		return requireKnown(s, c.sender)
+	}
+	return membership.Require(s, c.sender, roleFor(c.Body))
 }
 
 func roleFor(body protocol.Body) membership.Role {

@@ -187,6 +187,9 @@ func (x *execution) deliver(c *consumer, entry freshEntry, retries uint8) (gas u
 		// Only a contract's own refusal can turn out otherwise later. It waits
 		// 1, 2, 4 ... blocks, and what comes after waits with it.
 		a.host.state.Discard()
+		if err := x.deliveryFee(c.Address, c.cursor.index, a); err != nil {
+			return 0, false, err
+		}
 		c.after = x.block.Height + 1<<c.attempts
 		c.attempts++
 		return a.gas, true, nil
@@ -199,12 +202,15 @@ func (x *execution) settle(c *Contract, index uint64, a *attempt) error {
 	if a.result.Code != protocol.CodeOK {
 		a.host.state.Discard()
 		x.result.Dead++
-		return x.deadLetter(c, index, a.payload, a.result)
+		if err := x.deadLetter(c, index, a.payload, a.result); err != nil {
+			return err
+		}
+		return x.deliveryFee(c.Address, index, a)
 	}
 	a.host.state.Commit()
 	x.result.Delivered++
 	x.appendEmissions(a.host, index, a.payload)
-	return nil
+	return x.deliveryFee(c.Address, index, a)
 }
 
 // attempt is a run of a contract on an entry, of which nothing was kept yet.

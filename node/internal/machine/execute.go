@@ -6,7 +6,7 @@ import (
 
 	"github.com/cairn-ledger/cairn/client/protocol"
 	"github.com/cairn-ledger/cairn/genesis"
-	"github.com/cairn-ledger/cairn/node/internal/membership"
+	"github.com/cairn-ledger/cairn/node/internal/bank"
 	"github.com/cairn-ledger/cairn/node/internal/store"
 	"github.com/cairn-ledger/cairn/node/internal/vm"
 )
@@ -72,6 +72,7 @@ type execution struct {
 	first  uint64       // index of the open bundle's first entry
 	count  uint32       // entries in the open bundle
 	result Result
+	money  money
 
 	runs      map[protocol.StreamID][]run // appended by this block
 	input     []byte                      // scratch: the record of the delivery in progress
@@ -97,6 +98,9 @@ func (m *Machine) Execute(b *store.Batch, block Block) (Result, error) {
 		Machine: m, ctx: context.Background(), b: b, store: b.Committed(), block: block, params: params,
 		base: b.LogSize(), runs: make(map[protocol.StreamID][]run),
 	}
+	if err := x.openBank(); err != nil {
+		return Result{}, err
+	}
 	all, refusals := m.checkAll(block.Txs)
 	for i, c := range all {
 		outcome, err := x.transaction(c, refusals[i])
@@ -106,6 +110,9 @@ func (m *Machine) Execute(b *store.Batch, block Block) (Result, error) {
 		x.result.Outcomes = append(x.result.Outcomes, outcome)
 	}
 	if err := x.deliverAll(); err != nil {
+		return Result{}, err
+	}
+	if err := x.closeBank(); err != nil {
 		return Result{}, err
 	}
 	x.flush()
@@ -124,6 +131,10 @@ func (x *execution) transaction(c *checked, refusal error) (Outcome, error) {
 	if c != nil {
 		out.TxID = c.ID
 		err = x.admit(c)
+		var gas *bank.Reservation
+		if err == nil {
+			gas, err = x.reserveGas(c)
+		}
 		if err == nil {
 			switch body := c.Body.(type) {
 			case *protocol.Batch:
@@ -136,6 +147,13 @@ func (x *execution) transaction(c *checked, refusal error) (Outcome, error) {
 				err = x.upgrade(c, body, &out)
 			case *protocol.Control:
 				err = x.control(c, body, &out)
+			case *protocol.Token:
+				err = x.token(c, body, &out)
+			}
+			if _, whole := protocol.CodeOf(err); whole {
+				if fault := x.settleGas(gas, c, &out); fault != nil {
+					err = faultOnly(fault)
+				}
 			}
 		}
 	}
@@ -157,7 +175,7 @@ func (x *execution) admit(c *checked) error {
 	if err := checkExpiry(c.Tx, x.block.Height, x.params.MaxExpiryBlocks); err != nil {
 		return err
 	}
-	if err := membership.Require(x.b.State(), c.sender, roleFor(c.Body)); err != nil {
+	if err := requireRole(x.b.State(), c); err != nil {
 		return err
 	}
 	if c.Body.Kind() == protocol.TxBatch {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/cairn-ledger/cairn/client/protocol"
 	"github.com/cairn-ledger/cairn/contracts/abi"
+	"github.com/cairn-ledger/cairn/node/internal/bank"
 	"github.com/cairn-ledger/cairn/node/internal/store/state"
 	"github.com/cairn-ledger/cairn/node/internal/vm"
 	"github.com/cairn-ledger/cairn/node/internal/vm/projection"
@@ -25,7 +26,8 @@ type host struct {
 	hop       uint8          // of the entry being delivered
 	eventTime int64          // of the events it emits, Unix nanoseconds
 	emitted   []emission
-	key       []byte // scratch: prefix and contract, then the contract's key
+	bank      *bank.Bank // once the run asks for it
+	key       []byte     // scratch: prefix and contract, then the contract's key
 }
 
 // emission is an event and the contract that emitted it: the one the run began
@@ -135,6 +137,7 @@ func (h *host) call(r vm.CallRequest, callers []protocol.Address) (vm.CallResult
 	} else {
 		callee.state.Commit()
 		h.emitted = append(h.emitted, callee.emitted...)
+		h.take(callee)
 	}
 	return vm.CallResult{Code: result.Code, GuestCode: result.GuestCode, GasUsed: result.GasUsed, Output: result.Output}, nil
 }
@@ -143,9 +146,10 @@ func (h *host) call(r vm.CallRequest, callers []protocol.Address) (vm.CallResult
 // it wraps.
 func faultOnly(err error) error { return fmt.Errorf("%v", err) }
 
-// appendEmissions puts what a run emitted into the log, caused by one entry.
-// An event's id is its log index, which makes it unique under its source.
+// appendEmissions puts what a run moved and emitted into the log, caused by one
+// entry. An event's id is its log index, which makes it unique under its source.
 func (x *execution) appendEmissions(h *host, cause uint64, causePayload Payload) {
+	x.appendMovements(h, causePayload.Hop+1)
 	for i := range h.emitted {
 		e := &h.emitted[i]
 		e.event.ID = strconv.FormatUint(x.b.LogSize(), 10)

@@ -30,6 +30,8 @@ type Machine struct {
 	engine  *vm.Engine
 	seen    *cache
 
+	auditBank bool // after every block, in tests and where an operator asks for it
+
 	mu         sync.Mutex
 	rawParams  []byte                           // guarded by mu
 	lastParams genesis.Params                   // of rawParams; guarded by mu
@@ -46,6 +48,11 @@ func New(chainID string, engine *vm.Engine) *Machine {
 		manifests: make(map[protocol.Hash]*contractRules), programs: make(map[protocol.Hash]*vm.Program),
 	}
 }
+
+// AuditTokens has every block end with a check that the supply of every asset is
+// what is owned of it: a block that breaks it is a fault of the node. It reads
+// all balances. Call it before the first block.
+func (m *Machine) AuditTokens() { m.auditBank = true }
 
 // params decodes the canonical parameters, remembering the last ones.
 func (m *Machine) params(raw []byte) (genesis.Params, error) {

@@ -71,8 +71,3 @@ func hostCancel(in *instance, s []uint64) {
 		s[0] = 1
 	}
 }
-
-// hostTokens stands for the functions of tokens on a ledger that has none.
-func hostTokens(in *instance, _ []uint64) {
-	in.stop(protocol.CodeTokensUnavailable, "this ledger has no tokens")
-}

@@ -23,6 +23,13 @@ const (
 	gasPerCallByte  = 10      // of method and arguments, which are projected
 	gasSchedule     = 30_000  // three writes of the state, or their removal
 
+	// Tokens: reads and writes of the state as above, and the entry of the log.
+	// Debits of a block that are alike share one.
+	gasTransfer = 2*gasStateGet + 2*gasStateSet + gasEmit
+	gasDebit    = 3*gasStateGet + 3*gasStateSet + 2_000
+	gasHold     = 6*gasStateGet + 10*gasStateSet + gasEmit
+	gasRelease  = 6*gasStateGet + 10*gasStateSet + gasEmit
+
 	// imageBytesPerGas: every run starts by restoring the memory image.
 	imageBytesPerGas = 16
 

@@ -60,9 +60,14 @@ type Host interface {
 	Schedule(TimerRequest) (id uint64, err error)
 	// Cancel says whether a timer was pending.
 	Cancel(id uint64) (bool, error)
+	// Balance answers what an account has of an asset.
+	Balance(asset string, account protocol.Address) (uint64, error)
+	// Token does an operation on behalf of the running contract. One that is
+	// refused is a result, and has changed nothing.
+	Token(*protocol.TokenOp) (TokenResult, error)
 }
 
-// Alone is the part of a Host that has no other contracts and no timers.
+// Alone is the part of a Host that has no other contracts, timers and tokens.
 type Alone struct{}
 
 // Call finds no contract.
@@ -77,6 +82,20 @@ func (Alone) Schedule(TimerRequest) (uint64, error) {
 
 // Cancel finds no timer.
 func (Alone) Cancel(uint64) (bool, error) { return false, nil }
+
+// Balance refuses.
+func (Alone) Balance(string, protocol.Address) (uint64, error) { return 0, errNoTokens }
+
+// Token refuses.
+func (Alone) Token(*protocol.TokenOp) (TokenResult, error) { return TokenResult{}, errNoTokens }
+
+var errNoTokens = protocol.Refuse(protocol.CodeTokensUnavailable, "there are no tokens here")
+
+// TokenResult is what an operation on tokens came to.
+type TokenResult struct {
+	ID   uint64 // of the hold it made
+	Code protocol.Code
+}
 
 // CallRequest is a call of another contract.
 type CallRequest struct {
