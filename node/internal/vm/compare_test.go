@@ -8,6 +8,39 @@ import (
 	"github.com/cairn-ledger/cairn/client/protocol"
 )
 
+// comparedWays are how the and's value and the zero get to the comparison: a
+// local that holds the value, and one before it that is zero because it was
+// never written.
+var comparedWays = map[string]func(and, zero string, local, zeroLocal int, compare string) string{
+	"and, zero": func(and, zero string, _, _ int, compare string) string { return and + zero + compare },
+	"zero, and": func(and, zero string, _, _ int, compare string) string { return zero + and + compare },
+	"and, local": func(and, _ string, _, zeroLocal int, compare string) string {
+		return and + op(0x20, zeroLocal) + compare
+	},
+	"local, and": func(and, _ string, _, zeroLocal int, compare string) string {
+		return op(0x20, zeroLocal) + and + compare
+	},
+	"set, zero": func(and, zero string, l, _ int, compare string) string {
+		return and + op(0x21, l) + op(0x20, l) + zero + compare
+	},
+	"zero, set": func(and, zero string, l, _ int, compare string) string {
+		return and + op(0x21, l) + zero + op(0x20, l) + compare
+	},
+	"zero, block": func(and, zero string, l, _ int, compare string) string {
+		return zero + "\x02" + blockOf(l) + and + "\x0b" + compare
+	},
+	"zero, tee": func(and, zero string, l, _ int, compare string) string { return zero + and + op(0x22, l) + compare },
+}
+
+// comparedUses are what becomes of the comparison: 1 or 0, in the end.
+var comparedUses = map[string]func(condition string) string{
+	"if":     func(c string) string { return c + "\x04\x7f" + i32Const(1) + "\x05" + i32Const(0) + "\x0b" },
+	"br_if":  func(c string) string { return "\x02\x7f" + i32Const(1) + c + "\x0d\x00\x1a" + i32Const(0) + "\x0b" },
+	"select": func(c string) string { return i32Const(1) + i32Const(0) + c + "\x1b" },
+	"value":  func(c string) string { return c },
+	"eqz":    func(c string) string { return c + "\x45\x04\x7f" + i32Const(0) + "\x05" + i32Const(1) + "\x0b" },
+}
+
 // TestComparisonsWithZero compares a bitwise and with zero in every way, on
 // either side and before every kind of use. The compilers turn such a
 // comparison before a branch into one test instruction, which forgot on which
@@ -15,42 +48,13 @@ import (
 // FuzzDifferential; package meter keeps them from seeing the pattern.
 func TestComparisonsWithZero(t *testing.T) {
 	values := []int64{0, 1, -1, 5, -1 << 31, 1<<31 - 1, -1 << 63, 1<<63 - 1, -8, 1 << 40}
-	// How the and's value and the zero get to the comparison. Locals 3 and 6
-	// are zeros that were never written, 4 and 7 hold the and's value.
-	ways := map[string]func(and, zero string, local, zeroLocal int, compare string) string{
-		"and, zero": func(and, zero string, _, _ int, compare string) string { return and + zero + compare },
-		"zero, and": func(and, zero string, _, _ int, compare string) string { return zero + and + compare },
-		"and, local": func(and, _ string, _, zeroLocal int, compare string) string {
-			return and + op(0x20, zeroLocal) + compare
-		},
-		"local, and": func(and, _ string, _, zeroLocal int, compare string) string {
-			return op(0x20, zeroLocal) + and + compare
-		},
-		"set, zero": func(and, zero string, l, _ int, compare string) string {
-			return and + op(0x21, l) + op(0x20, l) + zero + compare
-		},
-		"zero, set": func(and, zero string, l, _ int, compare string) string {
-			return and + op(0x21, l) + zero + op(0x20, l) + compare
-		},
-		"zero, block": func(and, zero string, l, _ int, compare string) string {
-			return zero + "\x02" + blockOf(l) + and + "\x0b" + compare
-		},
-		"zero, tee": func(and, zero string, l, _ int, compare string) string { return zero + and + op(0x22, l) + compare },
-	}
-	uses := map[string]func(condition string) string{
-		"if":     func(c string) string { return c + "\x04\x7f" + i32Const(1) + "\x05" + i32Const(0) + "\x0b" },
-		"br_if":  func(c string) string { return "\x02\x7f" + i32Const(1) + c + "\x0d\x00\x1a" + i32Const(0) + "\x0b" },
-		"select": func(c string) string { return i32Const(1) + i32Const(0) + c + "\x1b" },
-		"value":  func(c string) string { return c },
-		"eqz":    func(c string) string { return c + "\x45\x04\x7f" + i32Const(0) + "\x05" + i32Const(1) + "\x0b" },
-	}
-	for way, arrange := range ways {
-		for use, consume := range uses {
+	for way, arrange := range comparedWays {
+		for use, consume := range comparedUses {
 			var code strings.Builder
 			var data []byte
 			at := 4096
 			for wide := range 2 {
-				base, load, zero, and, local := 0x46, "\x28\x02\x00", i32Const(0), "\x71", 4
+				base, load, zero, and, local := 0x46, "\x28\x02\x00", i32Const(0), "\x71", 4 // locals 2 to 4 are i32, 5 to 7 i64
 				if wide == 1 {
 					base, load, zero, and, local = 0x51, "\x29\x03\x00", i64Const(0), "\x83", 7
 				}
