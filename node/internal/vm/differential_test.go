@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
+	"flag"
 	"fmt"
 	"hash"
 	"maps"
@@ -293,12 +294,17 @@ func differential(t testing.TB, from, to int) (digest [32]byte, codes map[protoc
 	return [32]byte(sum.Sum(nil)), codes
 }
 
+var modules = flag.Int("modules", 0, "how many random modules TestDifferential runs, instead of its own number")
+
 // TestDifferential runs random modules on the compiler and the interpreter,
 // fresh and reused, with enough gas and too little, and with cached code.
 func TestDifferential(t *testing.T) {
 	n := 400
 	if testing.Short() {
 		n = shortDifferential
+	}
+	if *modules > 0 {
+		n = *modules
 	}
 	digest, codes := differential(t, 0, n)
 	t.Logf("digest %x of %v", digest, codes)
