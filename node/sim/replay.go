@@ -441,8 +441,10 @@ var replayKinds = [...]string{vm.Init: "init", vm.Event: "event", vm.Call: "call
 func (r *replayer) execute(entry vm.Entrypoint, index uint64, caller protocol.Address, input []byte) (*ReplayedRun, error) {
 	env := vm.Env{Height: r.height, TimeMs: r.timeMs, Self: r.h.Contract, Caller: caller}
 	result, err := r.version.program.Run(ctx, entry, env, input, r.h.Params.DeliveryGas, &r.host)
-	if errors.Is(err, errCallsOthers) {
-		err = errCallsOthers
+	for _, known := range [...]error{errCallsOthers, errHasTokens} {
+		if errors.Is(err, known) {
+			err = known
+		}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("entry %d: %w", index, err)
@@ -494,4 +496,8 @@ func (r *replayer) note(run ReplayedRun) {
 	r.result.Runs = append(r.result.Runs, run)
 }
 
-var errCallsOthers = errors.New("the contract calls another contract, whose state is not part of its history: such a contract cannot be replayed")
+// What a contract may ask for that its own history does not tell.
+var (
+	errCallsOthers = errors.New("the contract calls another contract, whose state is not part of its history: such a contract cannot be replayed")
+	errHasTokens   = errors.New("the contract asks for tokens, and balances are not part of its history: such a contract cannot be replayed")
+)

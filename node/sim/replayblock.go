@@ -272,6 +272,9 @@ func (h *replayHost) Call(vm.CallRequest) (vm.CallResult, error) {
 	return vm.CallResult{}, errCallsOthers
 }
 
+// Balance finds none either.
+func (h *replayHost) Balance(string, protocol.Address) (uint64, error) { return 0, errHasTokens }
+
 // Schedule sets a timer.
 func (h *replayHost) Schedule(q vm.TimerRequest) (uint64, error) {
 	if n := len(h.r.version.manifest.Timers); int(q.Handler) >= n {
