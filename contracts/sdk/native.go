@@ -47,6 +47,7 @@ type Host struct {
 	Verify func(hash [abi.HashBytes]byte, signature [abi.SignatureBytes]byte, key [abi.PublicKeyBytes]byte) bool
 
 	lastTimer uint64 // id that was given out
+	bank      *Bank  // after OpenBank
 }
 
 // Pending is a timer that waits.
@@ -231,10 +232,13 @@ func (h *Host) run(input []byte, readOnly bool, enter func(size uint32)) (output
 	}
 	d := &delivery{host: h, input: input, readOnly: readOnly, timers: slices.Clone(h.Timers), lastID: h.lastTimer}
 	current = d
+	h.bank.expire()
+	before := h.bank.copy()
 	defer func() {
 		current = nil
 		if p := recover(); p != nil {
 			d.rollBack()
+			h.bank.restore(before)
 			failure, ok := p.(*Failure)
 			if !ok {
 				panic(p)

@@ -25,6 +25,7 @@ const gasLimit = 1 << 30
 // writes are kept apart until it has succeeded.
 type ledger struct {
 	vm.Alone
+	bank    *tokens // once the transcript opens one
 	program *vm.Program
 	timers  map[uint64]bool // pending, by id, as the run under way sees them
 	last    uint64          // id that was given out
@@ -82,11 +83,12 @@ func (l *ledger) run(t testing.TB, kind vm.EntryKind, handler uint32, record []b
 	l.written, l.emitted = map[string][]byte{}, nil
 	timers, last := maps.Clone(l.timers), l.last
 	entry := vm.Entrypoint{Kind: kind, Handler: handler}
-	result, err := l.program.Run(context.Background(), entry, vm.Env{Height: 1}, record, gasLimit, l)
+	result, err := l.program.Run(context.Background(), entry, vm.Env{Height: 1, Self: l.bank.address()}, record, gasLimit, l)
 	if err != nil {
 		t.Fatal(err)
 	}
 	l.gas = result.GasUsed
+	l.bank.keep(result.Code == 0)
 	if result.Code != 0 {
 		l.emitted, l.timers, l.last = nil, timers, last
 		return result
@@ -198,6 +200,9 @@ func TestTranscripts(t *testing.T) {
 // the SDK's native host does.
 func replay(t *testing.T, l *ledger, input string) string {
 	t.Helper()
+	if l.openBank(t, input) {
+		return input + "\nok"
+	}
 	kinds := map[string]vm.EntryKind{"init": vm.Init, "event": vm.Event, "call": vm.Call, "query": vm.Query, "timer": vm.Timer, "migrate": vm.Migrate}
 	var kind string
 	var handler uint32

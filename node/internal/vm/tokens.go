@@ -53,10 +53,10 @@ func hostHold(in *instance, s []uint64) {
 		in.misuse("a hold until before the beginning of time, or after its end")
 	}
 	op := protocol.TokenOp{Kind: protocol.TokenHold, Asset: in.asset(s[0], s[1]), From: in.address(s[2]), Amount: s[3], UntilMs: s[4]}
-	if op.From == in.run.env.Self {
-		op.From = protocol.Address{}
+	result := TokenResult{Code: protocol.CodeTokenTerms} // nobody's units
+	if op.From != (protocol.Address{}) || op.Amount > math.MaxInt64 || op.Amount == 0 {
+		result = in.token(&op)
 	}
-	result := in.token(&op)
 	if s[0] = result.ID; result.Code != protocol.CodeOK {
 		s[0] = -uint64(result.Code)
 	}
