@@ -318,6 +318,10 @@ func (g *generator) address(depth int) string {
 		}
 	case 2, 3, 4:
 		return g.expr(module.I32, depth) + i32Const(0x3ff) + "\x71"
+	case 5, 6: // base, index and scale, which compilers fold into the access
+		base, index := g.expr(module.I32, depth)+i32Const(0xff)+"\x71", g.expr(module.I32, depth)+i32Const(0x7f)+"\x71"
+		sum := base + index + i32Const(int32(g.n(4))) + "\x74\x6a"
+		return pick(g.entropy, sum, sum+i32Const(int32(g.n(64)))+"\x6a", "\x41\x80\x02"+index+"\x6b", base+"\xad\xa7")
 	}
 	return i32Const(int32(g.n(200)))
 }
