@@ -70,6 +70,7 @@ func (l *ledger) open() {
 		l.t.Fatal(err)
 	}
 	l.machine = New(testChain, engine)
+	l.machine.AuditTokens()
 }
 
 func (l *ledger) commit(b *store.Batch) store.Head {
