@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -23,12 +24,13 @@ type Config struct {
 	// Nodes are the API addresses to use, such as http://127.0.0.1:8080. The
 	// first that answers is used until it fails.
 	Nodes []string
-	// ChainID is the ledger's name: signatures are bound to it. With an Anchor
+	// ChainID is the ledger's name: signatures are bound to it. With Trust
 	// it may be left out.
 	ChainID string
-	// Anchor is what receipts are verified against; the zero Anchor leaves
-	// verifying to the caller.
-	Anchor proof.Anchor
+	// Trust is what receipts are verified with, to begin with; the client
+	// follows changes of the validators from there. Nil leaves verifying to
+	// the caller.
+	Trust *proof.Trust
 	// HTTP is the transport; nil means one with sensible time-outs.
 	HTTP *http.Client
 	// GiveUpAfter bounds how long one call goes on trying nodes that do not
@@ -46,6 +48,9 @@ type Client struct {
 	config Config
 	node   atomic.Uint32 // counts failovers: the node in use is the count modulo the nodes
 	height atomic.Uint64 // greatest height heard of
+
+	mu    sync.Mutex
+	trust *proof.Trust // nil without Config.Trust; guarded by mu
 }
 
 const (
@@ -59,13 +64,13 @@ func New(c Config) (*Client, error) {
 	if len(c.Nodes) == 0 {
 		return nil, errors.New("client: no node to talk to")
 	}
-	switch anchored := c.Anchor.ChainID(); {
-	case c.ChainID == "" && anchored == "":
+	switch {
+	case c.ChainID == "" && c.Trust == nil:
 		return nil, errors.New("client: the chain id is missing; it is in the genesis file")
 	case c.ChainID == "":
-		c.ChainID = anchored
-	case anchored != "" && anchored != c.ChainID:
-		return nil, fmt.Errorf("client: the chain is %q and the anchor is of %q", c.ChainID, anchored)
+		c.ChainID = c.Trust.ChainID()
+	case c.Trust != nil && c.Trust.ChainID() != c.ChainID:
+		return nil, fmt.Errorf("client: the chain is %q and what is trusted is of %q", c.ChainID, c.Trust.ChainID())
 	}
 	nodes := make([]string, len(c.Nodes))
 	for i, node := range c.Nodes {
@@ -88,8 +93,15 @@ func New(c Config) (*Client, error) {
 	if c.AnswerWithin == 0 {
 		c.AnswerWithin = 10 * time.Second
 	}
-	return &Client{config: c}, nil
+	out := &Client{config: c}
+	if c.Trust != nil {
+		out.trust = c.Trust.Clone()
+	}
+	return out, nil
 }
+
+// Config is what the client was made with, defaults filled in.
+func (c *Client) Config() Config { return c.config }
 
 // ChainID is the ledger's name.
 func (c *Client) ChainID() string { return c.config.ChainID }
@@ -154,8 +166,8 @@ func (c *Client) FindEvent(ctx context.Context, producer protocol.Address, sourc
 // receiptWait is how long a node may wait for the block that signs an entry.
 const receiptWait = 10 * time.Second
 
-// Receipt fetches the receipt of an entry and, where the client has an anchor,
-// verifies it.
+// Receipt fetches the receipt of an entry and, where the client trusts
+// somebody, verifies it.
 func (c *Client) Receipt(ctx context.Context, index uint64) (*proof.Receipt, error) {
 	receipt, err := c.receipt(ctx, fmt.Sprintf("/v1/receipts/%d?format=binary", index))
 	if err != nil {
@@ -167,7 +179,7 @@ func (c *Client) Receipt(ctx context.Context, index uint64) (*proof.Receipt, err
 	return receipt, nil
 }
 
-// StateReceipt fetches, and with an anchor verifies, a receipt of what a key
+// StateReceipt fetches, and where it can verifies, a receipt of what a key
 // has in the state after a height, or that it has nothing. Height 0 is now.
 func (c *Client) StateReceipt(ctx context.Context, key []byte, height uint64) (*proof.Receipt, error) {
 	receipt, err := c.receipt(ctx, fmt.Sprintf("/v1/state?key=%x&height=%d&format=binary", key, height))
@@ -189,8 +201,8 @@ func (c *Client) receipt(ctx context.Context, path string) (*proof.Receipt, erro
 	if err := receipt.UnmarshalBinary(answer); err != nil {
 		return nil, err
 	}
-	if c.config.Anchor.ChainID() != "" {
-		if _, err := receipt.Verify(c.config.Anchor); err != nil {
+	if c.config.Trust != nil {
+		if _, err := c.Verify(ctx, receipt); err != nil {
 			return nil, err
 		}
 	}

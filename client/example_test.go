@@ -13,9 +13,9 @@ import (
 // A producer streams readings and takes the receipt of the last one. After a
 // restart the same program goes on where the ledger stands.
 func Example() {
-	var anchor proof.Anchor     // genesis.Load("genesis.json") and its Anchor
+	var trust *proof.Trust      // genesis.Load("genesis.json") and its Trust
 	var key protocol.PrivateKey // of an account that may produce
-	c, err := client.New(client.Config{Nodes: []string{"http://127.0.0.1:8080", "http://127.0.0.1:8081"}, Anchor: anchor})
+	c, err := client.New(client.Config{Nodes: []string{"http://127.0.0.1:8080", "http://127.0.0.1:8081"}, Trust: trust})
 	if err != nil {
 		log.Fatal(err)
 	}

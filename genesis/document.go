@@ -116,7 +116,17 @@ func (d *Document) Hash() protocol.Hash {
 	return sha256.Sum256(text)
 }
 
-// Anchor is what receipts of this ledger are verified against.
+// Trust is what receipts of this ledger are verified with, before any change
+// of its validators.
+func (d *Document) Trust() (*proof.Trust, error) {
+	anchor, err := d.Anchor()
+	if err != nil {
+		return nil, err
+	}
+	return proof.NewTrust(anchor, 1, d.Time), nil
+}
+
+// Anchor is the founding validator set.
 func (d *Document) Anchor() (proof.Anchor, error) {
 	validators := make([]proof.Validator, len(d.Validators))
 	for i, v := range d.Validators {

@@ -13,8 +13,8 @@ import (
 	cmtabci "github.com/cometbft/cometbft/abci/types"
 	"github.com/cometbft/cometbft/mempool"
 	cmtnode "github.com/cometbft/cometbft/node"
+	cmtstate "github.com/cometbft/cometbft/state"
 
-	"github.com/cairn-ledger/cairn/client/proof"
 	"github.com/cairn-ledger/cairn/client/protocol"
 	"github.com/cairn-ledger/cairn/client/rest"
 	"github.com/cairn-ledger/cairn/genesis"
@@ -31,7 +31,7 @@ type backend struct {
 	machine *machine.Machine
 	comet   *cmtnode.Node
 	genesis *genesis.Document
-	anchor  proof.Anchor
+	sets    cmtstate.Store // of CometBFT: validators by height
 
 	mempoolBytes int64         // what may wait for a block before the answer is BUSY
 	queries      chan struct{} // one token for each contract query under way
@@ -42,15 +42,11 @@ type backend struct {
 
 var _ api.Backend = (*backend)(nil)
 
-func newBackend(a *app.App, comet *cmtnode.Node, mempoolBytes int64) (*backend, error) {
-	anchor, err := a.Genesis.Anchor()
-	if err != nil {
-		return nil, err
-	}
+func newBackend(a *app.App, comet *cmtnode.Node, sets cmtstate.Store, mempoolBytes int64) *backend {
 	return &backend{
-		app: a, store: a.Store, machine: a.Machine, comet: comet, genesis: a.Genesis, anchor: anchor,
+		app: a, store: a.Store, machine: a.Machine, comet: comet, genesis: a.Genesis, sets: sets,
 		mempoolBytes: mempoolBytes, queries: make(chan struct{}, runtime.GOMAXPROCS(0)), proven: make(map[uint64]*proven),
-	}, nil
+	}
 }
 
 // asRefusal turns the store's "not there" into an answer; other errors stay faults.

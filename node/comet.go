@@ -16,6 +16,7 @@ import (
 	cmtnode "github.com/cometbft/cometbft/node"
 	"github.com/cometbft/cometbft/p2p"
 	"github.com/cometbft/cometbft/privval"
+	cmtstate "github.com/cometbft/cometbft/state"
 	cmttypes "github.com/cometbft/cometbft/types"
 
 	"github.com/cairn-ledger/cairn/client/protocol"
@@ -164,6 +165,9 @@ func (n *Node) openCometDB(ctx *cmtconfig.DBContext) (dbm.DB, error) {
 		return nil, err
 	}
 	n.cometDBs = append(n.cometDBs, db)
+	if ctx.ID == "state" {
+		n.sets = cmtstate.NewStore(db, cmtstate.StoreOptions{DiscardABCIResponses: true})
+	}
 	return db, nil
 }
 

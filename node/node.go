@@ -17,6 +17,7 @@ import (
 	"time"
 
 	cmtnode "github.com/cometbft/cometbft/node"
+	cmtstate "github.com/cometbft/cometbft/state"
 
 	"github.com/cairn-ledger/cairn/genesis"
 	"github.com/cairn-ledger/cairn/node/internal/api"
@@ -40,8 +41,9 @@ type Node struct {
 	api    *api.Server
 	listen net.Listener
 
-	cometDBs []io.Closer // closed by comet once it runs, by Close before
-	stopping atomic.Bool // CometBFT's complaints are expected
+	sets     cmtstate.Store // CometBFT's record of validator sets
+	cometDBs []io.Closer    // closed by comet once it runs, by Close before
+	stopping atomic.Bool    // CometBFT's complaints are expected
 }
 
 // Open makes a node from its home: it claims the API port, opens the data and
@@ -80,10 +82,7 @@ func Open(home string, c Config, logTo io.Writer) (n *Node, err error) {
 	if n.comet, err = n.newComet(home); err != nil {
 		return n, err
 	}
-	backend, err := newBackend(n.app, n.comet, c.MempoolBytes)
-	if err != nil {
-		return n, err
-	}
+	backend := newBackend(n.app, n.comet, n.sets, c.MempoolBytes)
 	n.api, err = api.New(backend, api.Config{MaxConnections: c.MaxConnections, Log: n.log})
 	return n, err
 }

@@ -158,6 +158,10 @@ func (b *backend) prove(next uint64) (*proven, error) {
 	if string(meta.Header.AppHash) != string(head.AppHash[:]) {
 		return nil, fmt.Errorf("header %d has app hash %s, the ledger %s at height %d", next, meta.Header.AppHash, head.AppHash, head.Height)
 	}
+	anchor, err := b.validatorsAt(next)
+	if err != nil {
+		return nil, err
+	}
 	p = &proven{head: head, leaves: proof.MapLeaves(proof.AppEntries(head.LogSize, head.LogRoot, head.Params, head.StateRoot)...)}
 	err = fmt.Errorf("%w: no commit of block %d", light.ErrNoQuorum, next)
 	for _, load := range [...]func(int64) *cmttypes.Commit{b.comet.BlockStore().LoadBlockCommit, b.comet.BlockStore().LoadSeenCommit} {
@@ -165,7 +169,7 @@ func (b *backend) prove(next uint64) (*proven, error) {
 		if commit == nil {
 			continue
 		}
-		if p.header, p.commit, err = light.Evidence(b.anchor, &meta.Header, commit); err == nil {
+		if p.header, p.commit, err = light.Evidence(anchor, &meta.Header, commit); err == nil {
 			break
 		}
 	}

@@ -97,6 +97,8 @@ func (t timeJSON) MarshalText() ([]byte, error) {
 	return time.Unix(0, int64(t)).UTC().AppendFormat(nil, timeLayout), nil
 }
 
+func (t timeJSON) time() time.Time { return time.Unix(0, int64(t)).UTC() }
+
 func (t *timeJSON) UnmarshalText(text []byte) error {
 	parsed, err := time.Parse(timeLayout, string(text))
 	*t = timeJSON(parsed.UnixNano())
@@ -215,13 +217,30 @@ func (r *Receipt) toJSON() *receiptJSON {
 	}
 	h, c := &r.Header, &r.Commit
 	text.Header = headerJSON{timeJSON(h.TimeNs), h.Version, h.Blocks, h.Next, h.Results, h.Tail}
-	text.Commit = commitJSON{Height: c.Height, Round: c.Round, PartsTotal: c.Parts.Total, PartsHash: c.Parts.Hash,
+	text.Commit = c.toJSON()
+	return text
+}
+
+func (c *Commit) toJSON() commitJSON {
+	text := commitJSON{Height: c.Height, Round: c.Round, PartsTotal: c.Parts.Total, PartsHash: c.Parts.Hash,
 		Signatures: make([]signatureJSON, len(c.Signatures))}
 	for i := range c.Signatures {
 		s := &c.Signatures[i]
-		text.Commit.Signatures[i] = signatureJSON{s.Validator, timeJSON(s.TimeNs), s.Bytes[:]}
+		text.Signatures[i] = signatureJSON{s.Validator, timeJSON(s.TimeNs), s.Bytes[:]}
 	}
 	return text
+}
+
+func (c *commitJSON) commit() (Commit, error) {
+	out := Commit{Height: c.Height, Round: c.Round, Parts: PartSet{c.PartsTotal, c.PartsHash}}
+	for i, s := range c.Signatures {
+		signature := Signature{Validator: s.Validator, TimeNs: int64(s.Time)}
+		if copy(signature.Bytes[:], s.Signature) != len(s.Signature) || len(s.Signature) != len(signature.Bytes) {
+			return Commit{}, fmt.Errorf("%w: signature %d has %d bytes, must have %d", ErrForm, i, len(s.Signature), len(signature.Bytes))
+		}
+		out.Signatures = append(out.Signatures, signature)
+	}
+	return out, nil
 }
 
 // receipt takes the values out of the text. It may leave out what has no place
@@ -250,17 +269,11 @@ func (text *receiptJSON) receipt() (*Receipt, error) {
 		}
 		r.State = p
 	}
-	h, c := &text.Header, &text.Commit
+	h := &text.Header
 	r.Header = Header{int64(h.Time), h.Version, h.Blocks, h.Next, h.Results, h.Tail}
-	r.Commit = Commit{Height: c.Height, Round: c.Round, Parts: PartSet{c.PartsTotal, c.PartsHash}}
-	for i, s := range c.Signatures {
-		signature := Signature{Validator: s.Validator, TimeNs: int64(s.Time)}
-		if copy(signature.Bytes[:], s.Signature) != len(s.Signature) || len(s.Signature) != len(signature.Bytes) {
-			return nil, fmt.Errorf("%w: signature %d has %d bytes, must have %d", ErrForm, i, len(s.Signature), len(signature.Bytes))
-		}
-		r.Commit.Signatures = append(r.Commit.Signatures, signature)
-	}
-	return r, nil
+	var err error
+	r.Commit, err = text.Commit.commit()
+	return r, err
 }
 
 func (text *receiptJSON) entryProof() *EntryProof {

@@ -145,6 +145,9 @@ func NewTrust(anchor Anchor, since uint64, at time.Time) *Trust {
 // ChainID is the chain trusted.
 func (t *Trust) ChainID() string { return t.points[0].ChainID() }
 
+// Clone is a copy that Extend changes alone.
+func (t *Trust) Clone() *Trust { return &Trust{points: t.Points()} }
+
 // Points lists the sets, the first one first.
 func (t *Trust) Points() []TrustPoint { return append([]TrustPoint(nil), t.points...) }
 

@@ -27,7 +27,7 @@ func (nw *network) connect() *client.Client {
 	if err != nil {
 		nw.t.Fatal(err)
 	}
-	anchor, err := doc.Anchor()
+	trust, err := doc.Trust()
 	if err != nil {
 		nw.t.Fatal(err)
 	}
@@ -35,7 +35,7 @@ func (nw *network) connect() *client.Client {
 	for _, n := range nw.nodes {
 		urls = append(urls, n.API)
 	}
-	c, err := client.New(client.Config{Nodes: urls, ChainID: doc.ChainID, Anchor: anchor, GiveUpAfter: 3 * time.Minute})
+	c, err := client.New(client.Config{Nodes: urls, ChainID: doc.ChainID, Trust: trust, GiveUpAfter: 3 * time.Minute})
 	if err != nil {
 		nw.t.Fatal(err)
 	}

@@ -16,7 +16,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/cairn-ledger/cairn/client"
-	"github.com/cairn-ledger/cairn/client/proof"
 )
 
 // Exit codes: 0 done, 1 failed or refused, 2 wrong usage, 3 a receipt that
@@ -89,7 +88,7 @@ func root() *cobra.Command {
 	flags.StringVar(&s.genesis, "genesis", "", "founding document of the ledger, together with --node")
 	flags.BoolVar(&s.json, "json", false, "answer in JSON, for scripts")
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	cmd.AddCommand(keysCommand(s), submitCommand(s), statusCommand(s), eventCommand(s), receiptCommand(s), contractCommand(s), demoCommand(s), versionCommand(s))
+	cmd.AddCommand(keysCommand(s), submitCommand(s), statusCommand(s), eventCommand(s), receiptCommand(s), trustCommand(s), contractCommand(s), demoCommand(s), versionCommand(s))
 	return cmd
 }
 
@@ -148,8 +147,5 @@ func (s *session) printJSON(v any) error {
 	return err
 }
 
-// ledger is a connection and the trust it is used with.
-type ledger struct {
-	*client.Client
-	anchor proof.Anchor
-}
+// ledger is a connection to the nodes of a ledger.
+type ledger struct{ *client.Client }

@@ -48,15 +48,15 @@ func (s *session) connect() (*ledger, error) {
 	if err != nil {
 		return nil, err
 	}
-	anchor, err := doc.Anchor()
+	trust, err := doc.Trust()
 	if err != nil {
 		return nil, err
 	}
-	c, err := client.New(client.Config{Nodes: nodes, ChainID: doc.ChainID, Anchor: anchor})
+	c, err := client.New(client.Config{Nodes: nodes, ChainID: doc.ChainID, Trust: trust})
 	if err != nil {
 		return nil, usageError{err}
 	}
-	return &ledger{c, anchor}, nil
+	return &ledger{c}, nil
 }
 
 func readNetwork(dir string) (*networkFile, error) {

@@ -14,7 +14,6 @@ import (
 	"github.com/cairn-ledger/cairn/client/proof"
 	"github.com/cairn-ledger/cairn/client/protocol"
 	"github.com/cairn-ledger/cairn/client/rest"
-	"github.com/cairn-ledger/cairn/genesis"
 )
 
 func statusCommand(s *session) *cobra.Command {
@@ -158,15 +157,16 @@ func receiptCommand(s *session) *cobra.Command {
 	fetch.Flags().StringVar(&format, "format", "json", "json or binary")
 	var trust string
 	verify := &cobra.Command{
-		Use:   "verify FILE --trust GENESIS",
+		Use:   "verify FILE --trust FILE",
 		Short: "Verify a receipt offline and say what it proves",
 		Long: `Verify a receipt offline and say what it proves. Nothing is asked of any node: all
-that is trusted is the founding document, so get that from someone you trust.
+that is trusted is the founding document, or a trust file that began with it
+(cairn trust update) where validators changed; so get that from someone you trust.
 Exit code 0: it holds. 3: it does not, and the reason is printed.`,
 		Args: exactly(1, "a receipt file"),
 		RunE: func(_ *cobra.Command, args []string) error { return s.verifyReceipt(args[0], trust) },
 	}
-	verify.Flags().StringVar(&trust, "trust", "", "founding document of the ledger the receipt is of")
+	verify.Flags().StringVar(&trust, "trust", "", "founding document of the ledger the receipt is of, or a trust file")
 	return group("receipt", "Fetch receipts and verify them offline", fetch, verify)
 }
 
@@ -208,11 +208,7 @@ func (s *session) verifyReceipt(path, trust string) error {
 	if trust == "" {
 		return usageError{errors.New("say what to trust: --trust genesis.json")}
 	}
-	doc, err := genesis.Load(trust)
-	if err != nil {
-		return err
-	}
-	anchor, err := doc.Anchor()
+	trusted, err := loadTrust(trust)
 	if err != nil {
 		return err
 	}
@@ -231,7 +227,7 @@ func (s *session) verifyReceipt(path, trust string) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", errInvalid, err)
 	}
-	statement, err := receipt.Verify(anchor)
+	statement, err := receipt.VerifyWith(trusted)
 	if err != nil {
 		return fmt.Errorf("%w: %w", errInvalid, err)
 	}

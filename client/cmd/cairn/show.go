@@ -186,7 +186,7 @@ func (d *parkingDemo) showPriceReceipt(ctx context.Context, closing uint64) erro
 		if err != nil {
 			return err
 		}
-		statement, err := receipt.Verify(d.ledger.anchor)
+		statement, err := d.ledger.Verify(ctx, receipt)
 		if err != nil {
 			return err
 		}

@@ -32,6 +32,8 @@ type Backend interface {
 	Receipt(ctx context.Context, index uint64) (*proof.Receipt, error)
 	// StateReceipt proves a key's value or absence at a height; 0 is the newest.
 	StateReceipt(ctx context.Context, key []byte, height uint64) (*proof.Receipt, error)
+	// TrustPath leads from the validators of a height to later ones.
+	TrustPath(from uint64) (*proof.TrustPath, error)
 	Stream(producer protocol.Address, name string) (rest.Stream, error)
 	// StreamEntries lists the entries of a stream from a sequence on.
 	StreamEntries(producer protocol.Address, name string, from uint64, count int) ([]rest.StreamEntry, error)

@@ -231,6 +231,15 @@ func orEmpty[T any](list []T) []T {
 	return list
 }
 
+// trust leads from one validator set to later ones.
+func (s *Server) trust(r *request) (any, error) {
+	from, err := r.uint("from", 1, 1, maxIndex)
+	if err != nil {
+		return nil, err
+	}
+	return s.backend.TrustPath(from)
+}
+
 func (s *Server) contracts(*request) (any, error) {
 	list, err := s.backend.Contracts()
 	return rest.Contracts{Contracts: orEmpty(list)}, err

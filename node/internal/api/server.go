@@ -118,6 +118,7 @@ func (s *Server) routes() []route {
 		{pattern: "GET /v1/events/{index}", handle: s.event},
 		{pattern: "GET /v1/receipts/{index}", params: []string{"format"}, handle: s.receipt},
 		{pattern: "GET /v1/state", params: []string{"key", "height", "format"}, handle: s.state},
+		{pattern: "GET /v1/trust", params: []string{"from"}, handle: s.trust},
 		{pattern: "GET /v1/streams/{producer}/{name}", handle: s.stream},
 		{pattern: "GET /v1/streams/{producer}/{name}/entries", params: []string{"from", "count"}, handle: s.streamEntries},
 		{pattern: "GET /v1/streams/{producer}/{name}/{sequence}", handle: s.streamEntry},

@@ -54,6 +54,7 @@ func TestRoutes(t *testing.T) {
 		{streamPath + "/entries", `"sequence":4`},
 		{streamPath + "/entries?from=9", `"entries":[]`},
 		{streamPath + "/3", `"index":3`},
+		{"/v1/trust?from=2", `{"cairnTrustPath":1,"chainId":"cairn-stub","steps":[]}`},
 		{"/v1/contracts", `"contracts":[]`},
 		{"/v1/contracts/parking", `"name":"parking"`},
 		{"/v1/contracts/parking/query/price?lot=A&height=3", `{"height":3,"json":"","text":{"lot":"A"}}`},

@@ -2,6 +2,7 @@ package light
 
 import (
 	"errors"
+	"reflect"
 	"testing"
 	"time"
 
@@ -125,8 +126,16 @@ func TestTrustWalks(t *testing.T) {
 		steps, last := chain(t, s, n, 6)
 		began := time.Unix(1_700_000_000, 0)
 		trust := proof.NewTrust(anchorOf(t, n), 1, began)
+		steps = throughJSON(t, steps)
 		if err := trust.Extend(steps, began, 0); err != nil {
 			t.Fatalf("seed %d: %v", seed, err)
+		}
+		file, err := trust.MarshalJSON()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if read, err := proof.ParseTrust(file); err != nil || !reflect.DeepEqual(read, trust) {
+			t.Fatalf("seed %d: the trust file reads as %+v, %v", seed, read, err)
 		}
 		latest := trust.Latest()
 		if latest.SetHash() != protocol.Hash(last.set.Hash()) {
@@ -155,6 +164,19 @@ func TestTrustWalks(t *testing.T) {
 			t.Errorf("seed %d: height 0: %v", seed, err)
 		}
 	}
+}
+
+func throughJSON(t *testing.T, steps []proof.TrustStep) []proof.TrustStep {
+	t.Helper()
+	text, err := (&proof.TrustPath{ChainID: trustChain, Steps: steps}).MarshalJSON()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var path proof.TrustPath
+	if err := path.UnmarshalJSON(text); err != nil || path.ChainID != trustChain {
+		t.Fatalf("%v: %s", err, text)
+	}
+	return path.Steps
 }
 
 // spoilSteps copies the steps and changes one thing in one of them.
