@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/mod/modfile"
 
 	"github.com/cairn-ledger/cairn/scripts"
 )
@@ -160,6 +161,17 @@ func isContract(dir string) error {
 		if _, err := os.Stat(filepath.Join(dir, file)); err != nil {
 			return fmt.Errorf("%s is no contract in Go: %w; `cairn contract new NAME` writes one", dir, err)
 		}
+	}
+	text, err := os.ReadFile(filepath.Join(dir, "go.mod"))
+	if err != nil {
+		return nil // a package of a module above
+	}
+	mod, err := modfile.ParseLax("go.mod", text, nil)
+	if err != nil {
+		return err
+	}
+	if _, err := os.Stat(filepath.Join(dir, "go.sum")); errors.Is(err, fs.ErrNotExist) && len(mod.Require) > 0 {
+		return fmt.Errorf("%s has no go.sum yet: run `go mod tidy` there, which finds what go.mod requires", dir)
 	}
 	return nil
 }

@@ -88,6 +88,11 @@ func TestBuildRefuses(t *testing.T) {
 	if _, sentence, code := cairn(t, "contract", "test", t.TempDir()); code != exitFailed || !strings.Contains(sentence, "is no contract in Go") {
 		t.Errorf("an empty folder: exit %d, %s", code, sentence)
 	}
+	fresh := t.TempDir()
+	mustCairn(t, "contract", "new", "pumps", "--dir", fresh)
+	if _, sentence, code := cairn(t, "contract", "test", filepath.Join(fresh, "pumps")); code != exitFailed || !strings.Contains(sentence, "go mod tidy") {
+		t.Errorf("before go mod tidy: exit %d, %s", code, sentence)
+	}
 	t.Run("without tools", func(t *testing.T) {
 		t.Setenv("PATH", t.TempDir())
 		if _, sentence, code := cairn(t, "contract", "build"); code != exitFailed || !strings.Contains(sentence, "must be on the PATH") {

@@ -203,29 +203,35 @@ func (h *history) add(ctx context.Context, e *rest.Entry) error {
 		h.hops[e.Index] = p.Hop
 	}
 	own := e.Origin == h.Contract
+	if !own && (e.Kind == protocol.EntryDeadLetter || e.Kind == protocol.EntryTimer) {
+		return nil
+	}
 	switch e.Kind {
 	case protocol.EntryEvent, protocol.EntryEmitted:
 		if e.Event == nil || !own && !h.types[e.Event.Type] {
 			return nil
 		}
 	case protocol.EntryContract:
-		var act struct {
+		var about struct {
 			Contract protocol.Address `json:"contract"`
 		}
-		if err := again(e.Act, &act); err != nil || act.Contract != h.Contract {
+		if err := again(e.Act, &about); err != nil || about.Contract != h.Contract {
 			return err
 		}
-		if p.Act, err = h.act(ctx, e.Index); err != nil {
-			return err
-		}
-		if act := p.Act.(*protocol.ContractAct); act.Kind == protocol.TxUpgrade {
+		act, err := h.act(ctx, e.Index)
+		if err == nil && act.Kind == protocol.TxUpgrade {
 			err = h.subscribeTo(act.ManifestHash)
 		}
-	case protocol.EntryDeadLetter, protocol.EntryTimer:
-		if !own {
-			return nil
+		if err != nil {
+			return err
 		}
-		p.Act, err = h.act(ctx, e.Index)
+		p.Act = act
+	case protocol.EntryDeadLetter:
+		act := new(protocol.DeadLetterAct)
+		p.Act, err = act, again(e.Act, act)
+	case protocol.EntryTimer:
+		act := new(protocol.TimerAct)
+		p.Act, err = act, again(e.Act, act)
 	default:
 		return nil
 	}
@@ -242,22 +248,22 @@ func again(v, into any) error {
 	return json.Unmarshal(text, into)
 }
 
-// act reads an act from the receipt of its entry: proven, and with arguments
-// whose numbers have every digit.
-func (h *history) act(ctx context.Context, index uint64) (any, error) {
+// act reads what a transaction did from the receipt of its entry: proven, and
+// with arguments whose numbers have every digit.
+func (h *history) act(ctx context.Context, index uint64) (*protocol.ContractAct, error) {
 	receipt, err := h.ledger.Receipt(ctx, index)
 	if err != nil {
 		return nil, err
 	}
-	act, err := protocol.DecodeAct(receipt.Entry.Payload)
+	decoded, err := protocol.DecodeAct(receipt.Entry.Payload)
 	if err != nil {
 		return nil, err
 	}
-	switch act.(type) {
-	case *protocol.ContractAct, *protocol.DeadLetterAct, *protocol.TimerAct:
-		return act, nil
+	act, ok := decoded.(*protocol.ContractAct)
+	if !ok {
+		return nil, fmt.Errorf("the receipt holds another act than its entry's")
 	}
-	return nil, fmt.Errorf("the receipt holds another act than its entry's")
+	return act, nil
 }
 
 // hop counts the deliveries between a producer's event and an entry.

@@ -7,8 +7,12 @@ import (
 	"math/rand/v2"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/cairn-ledger/cairn/client/rest"
 )
 
 // oneValidator founds a network of a single validator, a process of its own,
@@ -76,13 +80,18 @@ func TestReplayNeedsItsFlags(t *testing.T) {
 	}
 }
 
-// The history of a contract on a real network, run again: the same code makes
-// no difference; another manifest does, and it is told where.
+// What a real network did with contracts is run again.
 func TestReplayOfARealHistory(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts a validator")
 	}
 	oneValidator(t)
+	t.Run("another version", replayOfParking)
+	t.Run("timers, retries and an upgrade", replayOfProbe)
+}
+
+// The same code makes no difference; another manifest does, and it is told where.
+func replayOfParking(t *testing.T) {
 	mustCairn(t, "contract", "deploy", "parking", "--args", `{"startCents":300}`)
 	mustCairn(t, "submit", writeFile(t, "a.jsonl", readings(0, 20)), "--stream", "a")
 	mustCairn(t, "contract", "call", "parking", "gate", "--args", `{"address":"AAECAwQFBgcICQoLDA0ODxAREhM=","open":true}`)
@@ -136,5 +145,61 @@ func TestReplayOfARealHistory(t *testing.T) {
 		if code != exitFailed || !strings.Contains(sentence, c.want) {
 			t.Errorf("%s: exit %d, %s", c.args, code, sentence)
 		}
+	}
+}
+
+// Times of blocks without entries come from signed headers; code that was
+// replaced is still there.
+func replayOfProbe(t *testing.T) {
+	dir := filepath.Join(repository, "node", "sim", "testdata", "probe")
+	module, manifest := filepath.Join(dir, "probe.wasm"), filepath.Join(dir, "manifest.json")
+	mustCairn(t, "contract", "deploy", "--wasm", module, "--manifest", manifest)
+	set := func(v int) {
+		mustCairn(t, "contract", "call", "probe", "set", "--args", fmt.Sprintf(`{"name":"fail","value":%d}`, v))
+	}
+	send := func(id, eventType string) {
+		event := fmt.Appendf(nil, `{"specversion":"1.0","id":%q,"source":"/t","type":%q,"data":{"n":5}}`+"\n", id, eventType)
+		mustCairn(t, "submit", writeFile(t, "event.jsonl", event), "--stream", id)
+	}
+	poke := func(id string) { send(id, "probe.poke.v1") }
+	poke("first")
+	set(1)
+	poke("second") // is refused, and tried again in two later blocks
+	for _, ms := range []int{300, 1200, 1500} {
+		mustCairn(t, "contract", "call", "probe", "arm", "--args", fmt.Sprintf(`{"ms":%d,"data":"x"}`, time.Now().Add(time.Duration(ms)*time.Millisecond).UnixMilli()))
+	}
+	mustCairn(t, "contract", "call", "probe", "arm", "--args", `{"ms":9000000000000,"data":"x"}`)
+	for waited := 0; ; waited++ {
+		var list []rest.Contract
+		if err := json.Unmarshal([]byte(mustCairn(t, "contract", "list", "--json")), &list); err != nil {
+			t.Fatal(err)
+		}
+		at := slices.IndexFunc(list, func(c rest.Contract) bool { return c.Name == "probe" })
+		if list[at].Timers == 1 && list[at].Lag == 0 {
+			break
+		}
+		if waited == 100 {
+			t.Fatalf("%+v", list[at])
+		}
+		time.Sleep(200 * time.Millisecond)
+		send(fmt.Sprint("noise", waited), "noise.v1") // a network at rest makes few blocks
+	}
+	next := writeFile(t, "next.json", bytes.Replace(mustRead(t, manifest), []byte(`"version": "1"`), []byte(`"version": "2"`), 1))
+	mustCairn(t, "contract", "upgrade", "probe", "--wasm", module, "--manifest", next, "--args", `{"add":37}`)
+	set(0)
+	poke("third")
+
+	out, sentence, code := cairn(t, "contract", "replay", "--contract", "probe", "--wasm", module, "--json")
+	var r replayReport
+	if err := json.Unmarshal([]byte(out), &r); err != nil {
+		t.Fatalf("exit %d, %s: %s", code, sentence, out)
+	}
+	d := r.Deployed
+	if d.Deliveries != 2+3 || d.Again != 2 || d.DeadLetters != 1 || d.Calls != 6 || d.Timers != 1 || r.Confirmed.Checked != r.Confirmed.Keys {
+		t.Errorf("the history: %+v, %+v", d, r.Confirmed)
+	}
+	// As if it had been there from the beginning: no migration added 37.
+	if code != exitFailed || len(r.State) != 1 || len(r.Entries) != 1 || !strings.Contains(string(r.Entries[0].New.Emitted[0].Data), `10`) || r.New.Again != 2 {
+		t.Errorf("exit %d, %s: %+v", code, sentence, r)
 	}
 }
