@@ -190,6 +190,9 @@ func (t *Trust) Extend(steps []TrustStep, now time.Time, period time.Duration) e
 			last.Seen, last.At = s.Commit.Height, at
 			continue
 		}
+		if s.since() <= last.Since {
+			return fmt.Errorf("%w: step %d names another set for height %d", ErrStep, i, s.since())
+		}
 		points = append(points, TrustPoint{next, s.since(), s.since(), at})
 	}
 	t.points = points

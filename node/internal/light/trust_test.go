@@ -95,7 +95,7 @@ func chain(t *testing.T, s source, n network, length int) (steps []proof.TrustSt
 	for range length {
 		next := n.later(s, len(n.set.Validators), 1)
 		header := s.header(trustChain, s.bytes(32))
-		height += 1 + s.Int64N(50)
+		height += 2 + s.Int64N(50)
 		header.Height, header.Time = height, time.Unix(1_700_000_000+height, 0).UTC()
 		var step proof.TrustStep
 		var err error
