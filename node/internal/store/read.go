@@ -68,6 +68,9 @@ func (s *Store) Bundle(index uint64) (first uint64, count uint32, data []byte, e
 	if size := s.log.Size(); index >= size {
 		return 0, 0, nil, fmt.Errorf("%w: entry %d of %d", ErrNotFound, index, size)
 	}
+	if s.base != nil {
+		return s.base.Bundle(index)
+	}
 	key, value, ok, err := s.before(indexKey(familyBundle, index), 1)
 	if err != nil {
 		return 0, 0, nil, err
@@ -84,6 +87,9 @@ func (s *Store) Bundle(index uint64) (first uint64, count uint32, data []byte, e
 
 // Side reads a side table.
 func (s *Store) Side(key []byte) (value []byte, ok bool, err error) {
+	if s.base != nil {
+		return s.base.Side(key)
+	}
 	s.durable.RLock()
 	defer s.durable.RUnlock()
 	value, err = s.get(append([]byte{familySide}, key...))
@@ -96,6 +102,9 @@ func (s *Store) Side(key []byte) (value []byte, ok bool, err error) {
 // SideBefore finds the greatest committed key of the side tables that is not
 // above key. It may belong to another table: the caller compares prefixes.
 func (s *Store) SideBefore(key []byte) (k, v []byte, ok bool, err error) {
+	if s.base != nil {
+		return s.base.SideBefore(key)
+	}
 	s.durable.RLock()
 	defer s.durable.RUnlock()
 	k, v, ok, err = s.before(append([]byte{familySide}, key...), 1)

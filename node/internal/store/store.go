@@ -72,6 +72,8 @@ type Store struct {
 
 	batch *pebble.Batch // of the block that is committed, its buffer kept
 
+	base Base // of Elsewhere, instead of db and batch
+
 	// durable is held to write while pebble commits: pebble shows a batch
 	// before it is synced. Readers of what no head bounds hold it to read, or
 	// they would report an outcome that a crash takes back.

@@ -55,9 +55,10 @@ type edge struct {
 
 // Log is the committed log. Readers may use it beside one appender.
 type Log struct {
-	db   pebble.Reader
-	edge edge // owned by the goroutine that appends
-	size atomic.Uint64
+	db     pebble.Reader
+	reader func(index uint64) ([]byte, error) // of Elsewhere, instead of db
+	edge   edge                               // owned by the goroutine that appends
+	size   atomic.Uint64
 }
 
 // Open reads the right edge of a log of a size.
@@ -155,6 +156,9 @@ func (a *Appender) Entry(index uint64) ([]byte, error) {
 		}
 		at := (index - base) * protocol.EntryBytes
 		return a.entries[at : at+protocol.EntryBytes], nil
+	}
+	if a.log.reader != nil {
+		return a.log.reader(index)
 	}
 	return a.log.Entry(index)
 }

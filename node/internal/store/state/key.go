@@ -18,6 +18,8 @@ import (
 //	0x14                         -> oldest height that can still be read
 //	0x15 escaped key             -> nothing: the newest version has the key
 //	0x16                         -> height of that version
+//	0x17 height || key hash      -> keys that the height set, from that hash on
+//	0x18 key hash || height      -> key that the height removed
 const (
 	familyValue  = 0x10
 	familyNode   = 0x11
@@ -26,6 +28,8 @@ const (
 	familyOldest = 0x14
 	familyLive   = 0x15
 	familyLiveAt = 0x16
+	familySet    = 0x17
+	familyGone   = 0x18
 )
 
 // Bounds of keys and values, those of the proof format.

@@ -80,11 +80,11 @@ func (o *Overlay) Get(key []byte) (value []byte, ok bool, err error) {
 		if value, known := at.changed[string(key)]; known {
 			return value, value != nil, nil
 		}
-		if at.tree != nil {
+		if at.parent == nil {
 			return at.read(key)
 		}
 	}
-	panic("state: overlay without a tree")
+	panic("state: overlay without a root")
 }
 
 // read asks the committed state and remembers the answer for the block.
@@ -92,7 +92,7 @@ func (o *Overlay) read(key []byte) ([]byte, bool, error) {
 	value, known := o.reads[string(key)]
 	if !known {
 		var err error
-		if value, _, err = getAt(o.tree.db, key, o.height); err != nil {
+		if value, err = o.tree.get(key, o.height); err != nil {
 			return nil, false, err
 		}
 		o.reads[string(key)] = value
@@ -177,7 +177,7 @@ func nextChange(layers []layer, prefix string) (key string, value []byte, ok boo
 
 // mergeScan merges the layers with the committed pairs under a root overlay.
 func mergeScan(root *Overlay, layers []layer, prefix, after []byte, limit int) (out []KV, err error) {
-	it, err := newLiveScan(root.tree.db, root.height, prefix, after, &root.gaps)
+	it, err := root.tree.walk(root.height, prefix, after, limit, &root.gaps)
 	if err != nil {
 		return nil, err
 	}

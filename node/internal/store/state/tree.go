@@ -26,7 +26,8 @@ type Options struct {
 // Tree is the newest version of the state, and the way to older ones. One
 // goroutine applies blocks; views may be opened and used beside it.
 type Tree struct {
-	db      pebble.Reader
+	db      pebble.Reader // nil where base is set
+	base    Base          // of Elsewhere
 	options Options
 	height  atomic.Uint64
 	root    kid // owned by the goroutine that applies blocks
@@ -146,6 +147,9 @@ func (p *Pending) Root() protocol.Hash { return p.root.rootHash() }
 // became unneeded; then it removes what no kept version needs.
 func (t *Tree) Write(batch *pebble.Batch, p *Pending) error {
 	records, stale := p.records()
+	if p.height != t.Height() { // the parts of an import have no version before them
+		records = append(records, p.names(&stale)...)
+	}
 	for _, r := range records {
 		if err := batch.Set(r.key, r.record, nil); err != nil {
 			return err
