@@ -275,6 +275,11 @@ func (h *replayHost) Call(vm.CallRequest) (vm.CallResult, error) {
 // Balance finds none either.
 func (h *replayHost) Balance(string, protocol.Address) (uint64, error) { return 0, errHasTokens }
 
+// Token moves none.
+func (h *replayHost) Token(*protocol.TokenOp) (vm.TokenResult, error) {
+	return vm.TokenResult{}, errHasTokens
+}
+
 // Schedule sets a timer.
 func (h *replayHost) Schedule(q vm.TimerRequest) (uint64, error) {
 	if n := len(h.r.version.manifest.Timers); int(q.Handler) >= n {
