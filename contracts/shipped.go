@@ -11,6 +11,7 @@ import (
 //go:embed parking/parking.wasm parking/manifest.json
 //go:embed rules/rules.wasm rules/manifest.json
 //go:embed metering/metering.wasm metering/manifest.json
+//go:embed escrow/escrow.wasm escrow/manifest.json
 //go:embed saga/saga.wasm saga/manifest.json
 var files embed.FS
 

@@ -174,6 +174,12 @@ func (h *Host) Call(handler int, args *Args) ([]byte, error) {
 	return h.Deliver(EntryCall, handler, h.request(args))
 }
 
+// CallAs is Call for one caller; those of Call have none.
+func (h *Host) CallAs(caller [abi.AddressBytes]byte, handler int, args *Args) ([]byte, error) {
+	header := abi.CallHeader{Height: h.Height, TimeMs: h.TimeMs, Caller: caller}
+	return h.Deliver(EntryCall, handler, append(abi.AppendCallHeader(nil, &header), args.bytes()...))
+}
+
 // Query asks and answers what the contract replied.
 func (h *Host) Query(handler int, args *Args) ([]byte, error) {
 	return h.Deliver(EntryQuery, handler, h.request(args))

@@ -113,6 +113,7 @@ func (l *Ledger) open() error {
 	}
 	l.store, l.fault = s, nil
 	l.machine = machine.New(l.options.ChainID, l.engine)
+	l.machine.AuditTokens()
 	l.app = app.New(app.Config{
 		Machine: l.machine, Store: s, Genesis: l.genesis, Log: l.options.Log, ProposalBytes: l.options.BlockBytes,
 		Halt: func(err error) { l.fault = err },
