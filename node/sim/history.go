@@ -49,6 +49,30 @@ type PastBlock struct {
 	First          uint64 // index of its first entry
 }
 
+// Version is what a contract is made of. Args are those of the migration.
+type Version struct{ Wasm, Manifest, Args []byte }
+
+// Replayed is what a history came to.
+type Replayed struct {
+	Runs   []ReplayedRun     // in their order
+	State  map[string][]byte // at the end
+	Dead   []DeadLetter      // at the end, by index
+	Timers int               // that wait to fire
+}
+
+// ReplayedRun is one run: of an initialisation, a migration or a call, whose
+// Index is the entry it made; of an event or a timer, whose Index is its entry.
+// Its input and output are not kept.
+type ReplayedRun struct {
+	Run
+	Height uint64
+	Again  bool // the contract refused it and it was tried again later
+}
+
+// Diverged is the error of a history that the contract's own code does not come
+// to: its state depends on what the history does not have.
+type Diverged struct{ error }
+
 // Keys of the state under which a ledger keeps what a contract is made of and
 // what it stores.
 func ModuleKey(code protocol.Hash) []byte       { return append([]byte{'w'}, code[:]...) }

@@ -16,30 +16,6 @@ import (
 	"github.com/cairn-ledger/cairn/node/internal/vm/projection"
 )
 
-// Version is what a contract is made of. Args are those of the migration.
-type Version struct{ Wasm, Manifest, Args []byte }
-
-// Replayed is what a history came to.
-type Replayed struct {
-	Runs   []ReplayedRun     // in their order
-	State  map[string][]byte // at the end
-	Dead   []DeadLetter      // at the end, by index
-	Timers int               // that wait to fire
-}
-
-// ReplayedRun is one run: of an initialisation, a migration or a call, whose
-// Index is the entry it made; of an event or a timer, whose Index is its entry.
-// Its input and output are not kept.
-type ReplayedRun struct {
-	Run
-	Height uint64
-	Again  bool // the contract refused it and it was tried again later
-}
-
-// Diverged is the error of a history that the contract's own code does not come
-// to: its state depends on what the history does not have.
-type Diverged struct{ error }
-
 // Replay runs a contract's history off chain, block by block as the machine
 // does, twice: with the code it had, which must append what the ledger has; and
 // as if a version had taken its place before the block that holds entry from,
