@@ -172,7 +172,7 @@ type transcriptCall struct {
 
 func transcriptCalls(b *testing.B, text string) (all []transcriptCall) {
 	kinds := map[string]EntryKind{"init": Init, "event": Event, "call": Call, "query": Query}
-	for step := range strings.SplitSeq(strings.TrimSpace(text), "\n\n") {
+	for _, step := range runs(text) {
 		var kind, record string
 		var c transcriptCall
 		if _, err := fmt.Sscanf(step, "%s %d %s", &kind, &c.entry.Handler, &record); err != nil {
