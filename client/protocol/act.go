@@ -68,7 +68,7 @@ func (a *ContractAct) AppendBinary(dst []byte) []byte {
 }
 
 // DecodeAct reads an act: *GapAct, *DeadLetterAct, *ContractAct, *TimerAct or
-// *MovementAct.
+// *MovementAct or *AccountAct.
 // What it accepts is the act's one encoding.
 func DecodeAct(payload []byte) (any, error) {
 	r := reader{buf: payload}
@@ -103,6 +103,8 @@ func DecodeAct(payload []byte) (any, error) {
 		return act, r.malformed("timer")
 	case EntryToken:
 		return decodeMovement(&r)
+	case EntryAccount:
+		return decodeAccountAct(&r)
 	default:
 		return nil, Refuse(CodeMalformed, "act: kind %d is not known", kind)
 	}

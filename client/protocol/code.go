@@ -32,6 +32,33 @@ const (
 	CodeExpiryTooFar      Code = 102
 	CodeSequenceGap       Code = 103
 	CodeReplayed          Code = 104
+	CodeKeyRetired        Code = 110
+	CodeKeyEarly          Code = 111
+	CodeAccountRevoked    Code = 112
+	CodeKeyTaken          Code = 113
+	CodeCutOver           Code = 114
+	CodeSource            Code = 115
+	CodeOverQuota         Code = 116
+	CodeMultisigTerms     Code = 117
+	CodeActUnknown        Code = 118
+	CodeActExpired        Code = 119
+	CodeApproved          Code = 120
+	CodeAccountExists     Code = 121
+	CodeActLimit          Code = 122
+	CodeProposalUnknown   Code = 125
+	CodeProposalClosed    Code = 126
+	CodeProposalExpired   Code = 127
+	CodeDoubleVote        Code = 128
+	CodeProposalTerms     Code = 129
+	CodeProposalLimit     Code = 130
+	CodePowerChange       Code = 131
+	CodeLastMember        Code = 132
+	CodeBarred            Code = 133
+	CodeHalted            Code = 134
+	CodeNotApproved       Code = 135
+	CodeDisputeUnknown    Code = 140
+	CodeDisputeClosed     Code = 141
+	CodeArbiterParty      Code = 142
 	CodeContractInvalid   Code = 200
 	CodeManifestInvalid   Code = 201
 	CodeContractUnknown   Code = 202
@@ -102,6 +129,33 @@ var codeTable = map[Code]codeInfo{
 	CodeExpiryTooFar:      {"EXPIRY_TOO_FAR", true, "the expiry height is too far ahead of the head; use a nearer one"},
 	CodeSequenceGap:       {"SEQUENCE_GAP", true, "the batch does not start at the stream's next sequence; send the missing events first, or declare them skipped"},
 	CodeReplayed:          {"REPLAYED", false, "this transaction was already executed; its first outcome stands"},
+	CodeKeyRetired:        {"KEY_RETIRED", false, "another key speaks for the account by now; sign with that one"},
+	CodeKeyEarly:          {"KEY_EARLY", true, "the key speaks for its account from a later height on; wait, or sign with the one before it"},
+	CodeAccountRevoked:    {"ACCOUNT_REVOKED", false, "the account was revoked; the council can give it a new key"},
+	CodeKeyTaken:          {"KEY_TAKEN", false, "the key speaks or spoke for an account already; make a new one"},
+	CodeCutOver:           {"CUT_OVER", false, "the height from which the new key is to speak is not ahead of this block, or too far"},
+	CodeSource:            {"SOURCE_NOT_GRANTED", false, "an event has a source or type the producer was not granted; ask the council for it"},
+	CodeOverQuota:         {"OVER_QUOTA", true, "the account has used its quota for this window of blocks; wait as long as Retry-After says"},
+	CodeMultisigTerms:     {"MULTISIG_TERMS", false, "members and threshold do not fit together, or an account of several members cannot do this"},
+	CodeActUnknown:        {"ACT_UNKNOWN", false, "nothing under this index waits for approval; it may have been executed"},
+	CodeActExpired:        {"ACT_EXPIRED", false, "the act was not approved in time; propose it again"},
+	CodeApproved:          {"APPROVED_ALREADY", false, "this member approved the act before"},
+	CodeAccountExists:     {"ACCOUNT_EXISTS", false, "an account of this name was made by this account before; choose another name"},
+	CodeActLimit:          {"ACT_LIMIT", true, "as many acts wait for the account's members as can; approve some, or let them expire"},
+	CodeProposalUnknown:   {"PROPOSAL_UNKNOWN", false, "no proposal has this index"},
+	CodeProposalClosed:    {"PROPOSAL_CLOSED", false, "the proposal was decided or withdrawn"},
+	CodeProposalExpired:   {"PROPOSAL_EXPIRED", false, "the proposal did not pass in time; propose it again"},
+	CodeDoubleVote:        {"DOUBLE_VOTE", false, "the member voted so already; only another vote changes it"},
+	CodeProposalTerms:     {"PROPOSAL_TERMS", false, "an action's fields do not fit together or are out of range; the node's answer names them"},
+	CodeProposalLimit:     {"PROPOSAL_LIMIT", true, "the member has as many proposals open as it can; withdraw some, or let them expire"},
+	CodePowerChange:       {"POWER_CHANGE", false, "more than a third of the voting power would change at once; go by steps, or force it"},
+	CodeLastMember:        {"LAST_MEMBER", false, "the council or the validator set would be empty"},
+	CodeBarred:            {"BARRED", false, "the validator's key signed two blocks at one height; it never validates again"},
+	CodeHalted:            {"HALTED", true, "the council halted the ledger: until it resumes, only governance is accepted"},
+	CodeNotApproved:       {"CODE_NOT_APPROVED", false, "this ledger wants the council's approval of the code before an upgrade"},
+	CodeDisputeUnknown:    {"DISPUTE_UNKNOWN", false, "no dispute has this index, or the log has no such entry to dispute"},
+	CodeDisputeClosed:     {"DISPUTE_CLOSED", false, "the dispute was resolved; the resolution stands"},
+	CodeArbiterParty:      {"ARBITER_IS_PARTY", false, "who raised a dispute, or made what it is about, cannot resolve it"},
 	CodeContractInvalid:   {"CONTRACT_INVALID", false, "the module breaks a validation rule; `cairn contract check` names it"},
 	CodeManifestInvalid:   {"MANIFEST_INVALID", false, "the manifest is not valid; the field is named in the node's answer"},
 	CodeContractUnknown:   {"CONTRACT_UNKNOWN", false, "no contract has this name or address"},

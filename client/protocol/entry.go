@@ -36,12 +36,16 @@ const (
 	// EntryToken records a movement of tokens, or a change of the bank's terms;
 	// Cause is the entry whose delivery or call led to it.
 	EntryToken EntryKind = 8
+	// EntryAccount records what happened to an account: a key that changes, or
+	// the steps by which several members act as one; Cause of a later step is the
+	// entry that proposed the act, and of what the act did too.
+	EntryAccount EntryKind = 9
 )
 
 var entryKindNames = map[EntryKind]string{
 	EntryEvent: "event", EntryDuplicate: "duplicate", EntryGap: "gap",
 	EntryEmitted: "emitted", EntryDeadLetter: "dead-letter", EntryContract: "contract",
-	EntryTimer: "timer", EntryToken: "token",
+	EntryTimer: "timer", EntryToken: "token", EntryAccount: "account",
 }
 
 // String is the kind's published name.

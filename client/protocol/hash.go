@@ -20,6 +20,8 @@ const (
 	tagEmitBlind  = "cairn/be"
 	tagCommitment = "cairn/ev"
 	tagSource     = "cairn/id"
+	tagMultisig   = "cairn/mu"
+	tagRotate     = "cairn/ro"
 )
 
 // Hash is a SHA-256 digest.

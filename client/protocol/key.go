@@ -71,7 +71,12 @@ func (a *Address) UnmarshalText(text []byte) error {
 
 // ContractAddress derives the address of an author's contract of that name.
 func ContractAddress(author Address, name string) Address {
-	b := append([]byte(tagContract), author[:]...)
+	return deriveAddress(tagContract, author, name)
+}
+
+// deriveAddress is SHA-256(tag || creator || name), cut to 20 bytes.
+func deriveAddress(tag string, creator Address, name string) Address {
+	b := append([]byte(tag), creator[:]...)
 	sum := sha256.Sum256(append(b, name...))
 	return Address(sum[:20])
 }

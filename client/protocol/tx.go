@@ -17,11 +17,12 @@ const (
 	TxUpgrade TxKind = 4 // give a contract other code
 	TxControl TxKind = 5 // pause or resume a contract, redeliver or skip an entry
 	TxToken   TxKind = 6 // operations on tokens
+	TxAccount TxKind = 7 // keys of an account, and accounts of several members
 )
 
 var txKindNames = map[TxKind]string{
 	TxBatch: "batch", TxDeploy: "deploy", TxCall: "call", TxUpgrade: "upgrade", TxControl: "control",
-	TxToken: "token",
+	TxToken: "token", TxAccount: "account",
 }
 
 // String is the kind's published name.
@@ -43,7 +44,7 @@ const txVersion = 1
 const txHeadBytes = 1 + 1 + 8 + 33 + 8 + 8
 
 // Body is the part of a transaction that differs by kind: *Batch, *Deploy, *Call,
-// *Upgrade or *Control.
+// *Upgrade, *Control, *Token, or one of those in accounttx.go.
 type Body interface {
 	Kind() TxKind
 	appendBody(dst []byte) ([]byte, error)
@@ -126,26 +127,31 @@ func DecodeTx(chainID string, raw []byte) (*Tx, error) {
 	copy(tx.Signer[:], r.take(33, "signer"))
 	tx.Expiry, tx.Nonce = r.u64("expiry"), r.u64("nonce")
 	var err error
-	switch kind {
-	case TxBatch:
-		tx.Body, err = decodeBatch(&r)
-	case TxDeploy:
-		tx.Body, err = decodeDeploy(&r)
-	case TxCall:
-		tx.Body, err = decodeCall(&r)
-	case TxUpgrade:
-		tx.Body, err = decodeUpgrade(&r)
-	case TxControl:
-		tx.Body, err = decodeControl(&r)
-	case TxToken:
-		tx.Body, err = decodeToken(&r)
-	default:
-		return nil, Refuse(CodeUnknownKind, "transaction: kind %d is not known", kind)
-	}
-	if err != nil {
+	if tx.Body, err = decodeBody(kind, &r); err != nil {
 		return nil, err
 	}
 	return tx, nil
+}
+
+// decodeBody reads the body of a kind to the reader's end.
+func decodeBody(kind TxKind, r *reader) (Body, error) {
+	switch kind {
+	case TxBatch:
+		return decodeBatch(r)
+	case TxDeploy:
+		return decodeDeploy(r)
+	case TxCall:
+		return decodeCall(r)
+	case TxUpgrade:
+		return decodeUpgrade(r)
+	case TxControl:
+		return decodeControl(r)
+	case TxToken:
+		return decodeToken(r)
+	case TxAccount:
+		return decodeAccountTx(r)
+	}
+	return nil, Refuse(CodeUnknownKind, "transaction: kind %d is not known", kind)
 }
 
 // VerifySignature checks that the signer made this transaction.

@@ -12,11 +12,7 @@ const testChain = "cairn-test"
 
 func testKey(t testing.TB, n byte) PrivateKey {
 	t.Helper()
-	key, err := PrivateKeyFromBytes(bytes.Repeat([]byte{n}, 32))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return key
+	return testSecret(n)
 }
 
 func testRecords(n int) [][]byte {
@@ -35,7 +31,25 @@ func testBodies() []Body {
 		&Call{Contract: Address{9}, Method: "close", Args: []byte(`{"week":"2016-W40"}`)},
 		&Upgrade{Contract: Address{9}, Deploy: Deploy{Code: []byte("\x00asm"), Manifest: []byte(`{"name":"x"}`), Args: []byte{}}},
 		&Control{Contract: Address{9}, Action: ActionRedeliver, Index: 7},
+		NewRotate(testChain, Address{7}, testSecret(8), 120),
+		&Revoke{},
+		&CreateMultisig{Name: "treasury", Multisig: testMembers()},
+		&ChangeMultisig{testMembers()},
+		&ProposeAct{Account: Address{5}, Expiry: 300, Body: &Control{Contract: Address{9}, Action: ActionPause}},
+		&ApproveAct{Act: 12},
 	}
+}
+
+func testSecret(n byte) PrivateKey {
+	key, err := PrivateKeyFromBytes(bytes.Repeat([]byte{n}, 32))
+	if err != nil {
+		panic(err)
+	}
+	return key
+}
+
+func testMembers() Multisig {
+	return Multisig{Threshold: 2, Members: []Address{{1}, {2}, {3}}}
 }
 
 func TestTransactionsRoundTrip(t *testing.T) {

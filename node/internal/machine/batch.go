@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/cairn-ledger/cairn/client/protocol"
+	"github.com/cairn-ledger/cairn/node/internal/membership"
 )
 
 // batch appends a batch's events to the log. Sequences the stream already
@@ -26,15 +27,22 @@ func (x *execution) batch(c *checked, batch *protocol.Batch, out *Outcome) error
 		out.First, err = x.absorbedIndex(c.stream, batch.First)
 		return err
 	}
-	x.flush()
 	absorbed, skip := 0, uint64(0)
 	if batch.First > next {
 		skip = batch.First - next
 	} else {
 		absorbed = int(next - batch.First)
 	}
+	used, err := x.meterBatch(batch, absorbed)
+	if err != nil {
+		return err
+	}
+	x.flush()
 	first := x.b.LogSize()
 	if err := x.eventFee(c, batch, first+min(skip, 1), uint64(len(batch.Records)-absorbed)); err != nil {
+		return err
+	}
+	if err := membership.Use(state, &x.party, x.block.Height, used); err != nil {
 		return err
 	}
 	if next == 0 {

@@ -8,20 +8,22 @@ import (
 	"sync"
 
 	"github.com/cairn-ledger/cairn/client/protocol"
-	"github.com/cairn-ledger/cairn/node/internal/membership"
 	"github.com/cairn-ledger/cairn/node/internal/store"
 )
 
 // checked is a transaction whose form and signature hold, with the hashes
 // execution needs. It is a pure function of the bytes, so it is worked out
 // once, on any goroutine, and remembered between CheckTx, ProcessProposal and
-// FinalizeBlock.
+// FinalizeBlock. Of an account that has changed its key it is not the last
+// word: the state says which account the signer speaks for (party.go).
 type checked struct {
 	*protocol.Tx
 	sender protocol.Address
 	stream protocol.StreamID // of a batch
 	events []preparedEvent   // of a batch
-	bytes  int
+	size   int               // as signed
+	bytes  int               // in memory
+	cause  uint64            // entry that led to it, or NoCause
 }
 
 // preparedEvent is what the log needs of one event.
@@ -44,7 +46,7 @@ func (m *Machine) check(raw []byte) (*checked, error) {
 	if err := tx.VerifySignature(); err != nil {
 		return nil, err
 	}
-	c := &checked{Tx: tx, sender: tx.Sender(), bytes: len(raw)}
+	c := &checked{Tx: tx, sender: tx.Sender(), size: len(raw), bytes: len(raw), cause: protocol.NoCause}
 	if batch, ok := tx.Body.(*protocol.Batch); ok {
 		c.stream = protocol.NewStreamID(c.sender, batch.Stream)
 		c.bytes += batch.RawBytes
@@ -104,10 +106,11 @@ func (m *Machine) CheckTx(state State, head store.Head, raw []byte) error {
 	if err != nil {
 		return err
 	}
-	if err := checkExpiry(c.Tx, head.Height+1, params.MaxExpiryBlocks); err != nil {
+	party, err := admissible(state, &params, c, head.Height+1)
+	if err != nil {
 		return err
 	}
-	return requireRole(state, c)
+	return m.door(state, &party, c, head.Height+1)
 }
 
 // Valid says whether a proposal may hold the transaction: its form and its
@@ -120,21 +123,6 @@ func (m *Machine) Valid(txs [][]byte) error {
 		}
 	}
 	return nil
-}
-
-// requireRole refuses a sender who may not ask for this.
-func requireRole(s State, c *checked) error {
-	if c.Body.Kind() == protocol.TxToken {
-		return requireKnown(s, c.sender)
-	}
-	return membership.Require(s, c.sender, roleFor(c.Body))
-}
-
-func roleFor(body protocol.Body) membership.Role {
-	if body.Kind() == protocol.TxBatch {
-		return membership.Producer
-	}
-	return membership.Author
 }
 
 func checkExpiry(tx *protocol.Tx, height, maxAhead uint64) error {

@@ -23,7 +23,7 @@ func (x *execution) control(c *checked, ctl *protocol.Control, out *Outcome) err
 		return err
 	}
 	act := protocol.ContractAct{Kind: protocol.TxControl, Contract: contract.Address, Name: ctl.Action.String(), TxID: c.ID}
-	cause := protocol.NoCause
+	cause := c.cause
 	if ctl.Action.Indexed() {
 		act.Args, cause = fmt.Appendf(nil, `{"index":%d}`, ctl.Index), ctl.Index
 	}

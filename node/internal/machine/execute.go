@@ -6,7 +6,7 @@ import (
 
 	"github.com/cairn-ledger/cairn/client/protocol"
 	"github.com/cairn-ledger/cairn/genesis"
-	"github.com/cairn-ledger/cairn/node/internal/bank"
+	"github.com/cairn-ledger/cairn/node/internal/membership"
 	"github.com/cairn-ledger/cairn/node/internal/store"
 	"github.com/cairn-ledger/cairn/node/internal/vm"
 )
@@ -73,6 +73,8 @@ type execution struct {
 	count  uint32       // entries in the open bundle
 	result Result
 	money  money
+	party  membership.Party // who the transaction in progress speaks for
+	gasMax uint64           // what a run of that transaction may use
 
 	runs      map[protocol.StreamID][]run // appended by this block
 	input     []byte                      // scratch: the record of the delivery in progress
@@ -97,6 +99,9 @@ func (m *Machine) Execute(b *store.Batch, block Block) (Result, error) {
 	x := &execution{
 		Machine: m, ctx: context.Background(), b: b, store: b.Committed(), block: block, params: params,
 		base: b.LogSize(), runs: make(map[protocol.StreamID][]run),
+	}
+	if err := x.expire(); err != nil {
+		return Result{}, err
 	}
 	if err := x.openBank(); err != nil {
 		return Result{}, err
@@ -130,31 +135,9 @@ func (x *execution) transaction(c *checked, refusal error) (Outcome, error) {
 	err := refusal
 	if c != nil {
 		out.TxID = c.ID
-		err = x.admit(c)
-		var gas *bank.Reservation
-		if err == nil {
-			gas, err = x.reserveGas(c)
-		}
-		if err == nil {
-			switch body := c.Body.(type) {
-			case *protocol.Batch:
-				err = x.batch(c, body, &out)
-			case *protocol.Deploy:
-				err = x.deploy(c, body, &out)
-			case *protocol.Call:
-				err = x.call(c, body, &out)
-			case *protocol.Upgrade:
-				err = x.upgrade(c, body, &out)
-			case *protocol.Control:
-				err = x.control(c, body, &out)
-			case *protocol.Token:
-				err = x.token(c, body, &out)
-			}
-			if _, whole := protocol.CodeOf(err); whole {
-				if fault := x.settleGas(gas, c, &out); fault != nil {
-					err = faultOnly(fault)
-				}
-			}
+		var own *checked
+		if own, err = x.admit(c); err == nil {
+			err = x.run(own, &out)
 		}
 	}
 	if err != nil {
@@ -170,25 +153,64 @@ func (x *execution) transaction(c *checked, refusal error) (Outcome, error) {
 	return out, nil
 }
 
-// admit refuses what has expired, lacks its role or was executed before.
-func (x *execution) admit(c *checked) error {
-	if err := checkExpiry(c.Tx, x.block.Height, x.params.MaxExpiryBlocks); err != nil {
+// run does what a transaction asks for on behalf of x.party, within its quota.
+func (x *execution) run(c *checked, out *Outcome) error {
+	if err := x.meter(c); err != nil {
 		return err
 	}
-	if err := requireRole(x.b.State(), c); err != nil {
-		return err
-	}
-	if c.Body.Kind() == protocol.TxBatch {
-		return nil // the stream's sequence is its replay protection
-	}
-	_, done, err := x.b.State().Get(replayKey(c.Tx))
+	gas, err := x.reserveGas(c)
 	if err != nil {
 		return err
 	}
-	if done {
-		return protocol.Refuse(protocol.CodeReplayed, "transaction %s was already executed", c.ID)
+	err = x.do(c, out)
+	if _, whole := protocol.CodeOf(err); !whole {
+		return err
 	}
-	return nil
+	fault := x.settleGas(gas, c, out)
+	if fault == nil {
+		fault = x.tally(c, out, err == nil)
+	}
+	if fault != nil {
+		return faultOnly(fault)
+	}
+	return err
+}
+
+func (x *execution) do(c *checked, out *Outcome) error {
+	switch body := c.Body.(type) {
+	case *protocol.Batch:
+		return x.batch(c, body, out)
+	case *protocol.Deploy:
+		return x.deploy(c, body, out)
+	case *protocol.Call:
+		return x.call(c, body, out)
+	case *protocol.Upgrade:
+		return x.upgrade(c, body, out)
+	case *protocol.Control:
+		return x.control(c, body, out)
+	case *protocol.Token:
+		return x.token(c, body, out)
+	}
+	return x.account(c, out)
+}
+
+// admit refuses what has expired, lacks its role, is over its quota or was
+// executed before. It answers the transaction as one of the account that the
+// signer speaks for.
+func (x *execution) admit(c *checked) (*checked, error) {
+	party, err := admissible(x.b.State(), &x.params, c, x.block.Height)
+	if err != nil {
+		return nil, err
+	}
+	x.party, c = party, c.as(party.Address)
+	if c.Body.Kind() == protocol.TxBatch {
+		return c, nil // the stream's sequence is its replay protection
+	}
+	_, done, err := x.b.State().Get(replayKey(c.Tx))
+	if err == nil && done {
+		err = protocol.Refuse(protocol.CodeReplayed, "transaction %s was already executed", c.ID)
+	}
+	return c, err
 }
 
 func replayKey(tx *protocol.Tx) []byte { return key(prefixReplay, u64(tx.Expiry), tx.ID[:]) }

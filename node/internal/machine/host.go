@@ -179,7 +179,7 @@ func (x *execution) act(c *checked, contract *Contract, child *state.Overlay, en
 	child.Commit()
 	out.First = x.b.LogSize()
 	payload := act.AppendBinary(nil)
-	x.appendOwn(protocol.Entry{Kind: protocol.EntryContract, Origin: c.sender, Cause: protocol.NoCause}, protocol.Blind(c.ID), 0, payload)
+	x.appendOwn(protocol.Entry{Kind: protocol.EntryContract, Origin: c.sender, Cause: c.cause}, protocol.Blind(c.ID), 0, payload)
 	x.appendEmissions(h, out.First, x.fresh[len(x.fresh)-1].Payload)
 	out.Entries = uint32(x.b.LogSize() - out.First)
 	return x.b.State().Set(replayKey(c.Tx), []byte{1})
@@ -199,7 +199,10 @@ func (x *execution) runAct(c *checked, contract *Contract, child *state.Overlay,
 	if err != nil {
 		return vm.Result{}, nil, err
 	}
-	result, err := program.Run(x.ctx, entry, x.env(contract.Address, c.sender), input, x.params.DeliveryGas, h)
+	result, err := program.Run(x.ctx, entry, x.env(contract.Address, c.sender), input, x.gasMax, h)
+	if result.Code == protocol.CodeOutOfGas && x.gasMax < x.params.DeliveryGas {
+		result.Code = protocol.CodeOverQuota // it was the quota that ran out
+	}
 	return result, h, err
 }
 

@@ -7,7 +7,7 @@ import (
 )
 
 // Keys of the authenticated state. Every first byte in use stands in this
-// table; membership.Prefix ('m') and protocol.BankPrefix ('b') are kept elsewhere.
+// table; 'm' and 'u' are membership's, 'g' governance's and 'b' the bank's.
 //
 //	s || producer || stream name    -> next sequence, 8 bytes
 //	t || expiry || transaction id   -> outcome of a deploy or call, until its expiry passes

@@ -80,7 +80,8 @@ func (m *Machine) Found(b *store.Batch, doc *genesis.Document) error {
 		if err != nil {
 			return fmt.Errorf("machine: genesis account %s: %w", account.Address, err)
 		}
-		if err := membership.SetRoles(b.State(), account.Address, roles); err != nil {
+		record := protocol.Account{Roles: roles}
+		if err := membership.Put(b.State(), account.Address, &record); err != nil {
 			return err
 		}
 	}

@@ -1,68 +1,35 @@
-// Package membership holds who may do what: accounts and their roles.
+// Package membership holds who may do what: accounts and the keys that speak
+// for them, roles and what a producer may speak for, quotas, and accounts of
+// several members.
 //
 // Everything here is a pure function of the authenticated state it is given.
+// An operation checks everything before it writes anything: one that is
+// refused has written nothing.
 package membership
 
 import (
 	"fmt"
-	"slices"
-	"strings"
 
 	"github.com/cairn-ledger/cairn/client/protocol"
+	"github.com/cairn-ledger/cairn/node/internal/store/state"
 )
 
-// Prefix is the first byte of membership's keys in the authenticated state:
-// prefix || address -> one byte of roles.
-const Prefix = 'm'
+// Role is what an account may do.
+type Role = protocol.Roles
 
-// Role is what an account may do. Roles are bits of one byte.
-type Role uint8
-
-// Roles. The bits are part of the state's encoding.
+// Roles.
 const (
-	Producer Role = 1 << iota // submits events
-	Author                    // deploys and calls contracts
-	Council                   // votes on members and parameters
-	Auditor                   // reads what is not public
-	Operator                  // runs a validator
+	Producer = protocol.RoleProducer
+	Author   = protocol.RoleAuthor
+	Council  = protocol.RoleCouncil
+	Auditor  = protocol.RoleAuditor
+	Operator = protocol.RoleOperator
+	Issuer   = protocol.RoleIssuer
+	Arbiter  = protocol.RoleArbiter
 )
-
-var roleNames = []struct {
-	role Role
-	name string
-}{{Producer, "producer"}, {Author, "author"}, {Council, "council"}, {Auditor, "auditor"}, {Operator, "operator"}}
 
 // ParseRoles reads role names, each at most once.
-func ParseRoles(names []string) (Role, error) {
-	var roles Role
-	for _, name := range names {
-		i := slices.IndexFunc(roleNames, func(r struct {
-			role Role
-			name string
-		}) bool {
-			return r.name == name
-		})
-		if i < 0 {
-			return 0, fmt.Errorf("role %q is not known", name)
-		}
-		if roles&roleNames[i].role != 0 {
-			return 0, fmt.Errorf("role %q is there twice", name)
-		}
-		roles |= roleNames[i].role
-	}
-	return roles, nil
-}
-
-// String lists the roles by name.
-func (r Role) String() string {
-	var names []string
-	for _, n := range roleNames {
-		if r&n.role != 0 {
-			names = append(names, n.name)
-		}
-	}
-	return strings.Join(names, "+")
-}
+func ParseRoles(names []string) (Role, error) { return protocol.ParseRoles(names) }
 
 // Reader is the state as membership reads it.
 type Reader interface {
@@ -71,38 +38,99 @@ type Reader interface {
 
 // Writer is the state as membership changes it.
 type Writer interface {
+	Reader
 	Set(key, value []byte) error
+	Delete(key []byte) error
+	Scan(prefix, after []byte, limit int) ([]state.KV, error)
 }
 
-func accountKey(a protocol.Address) []byte { return append([]byte{Prefix}, a[:]...) }
+// Read answers an account. One that nobody gave anything to is the zero
+// Account; so is the address of a later key, which is no account.
+func Read(s Reader, address protocol.Address) (protocol.Account, error) {
+	account, _, err := read(s, address)
+	return account, err
+}
 
-// Roles answers an account's roles; an unknown account has none. The error is
-// a fault of this node.
-func Roles(state Reader, account protocol.Address) (Role, error) {
-	value, ok, err := state.Get(accountKey(account))
+func read(s Reader, address protocol.Address) (account protocol.Account, link *protocol.Address, err error) {
+	value, ok, err := s.Get(protocol.AccountKey(address))
 	if err != nil || !ok {
-		return 0, err
+		return account, nil, err
 	}
-	if len(value) != 1 {
-		return 0, fmt.Errorf("membership: roles of %s have %d bytes, must have 1", account, len(value))
+	if account, link, err = protocol.DecodeAccount(value); err != nil {
+		err = fmt.Errorf("membership: what is under %s is damaged: %v", address, err)
 	}
-	return Role(value[0]), nil
+	return account, link, err
 }
 
-// SetRoles writes an account's roles.
-func SetRoles(state Writer, account protocol.Address, roles Role) error {
-	return state.Set(accountKey(account), []byte{byte(roles)})
+// Put writes an account.
+func Put(s Writer, address protocol.Address, account *protocol.Account) error {
+	return s.Set(protocol.AccountKey(address), account.AppendBinary(nil))
 }
 
-// Require refuses an account that lacks a role. A refusal carries
-// CodeUnauthorized; any other error is a fault of this node.
-func Require(state Reader, account protocol.Address, role Role) error {
-	roles, err := Roles(state, account)
+// Party is an account that a key speaks for.
+type Party struct {
+	Address protocol.Address
+	protocol.Account
+}
+
+// Resolve answers the account that a key speaks for at a height, by the key's
+// address. It reads one record; two where the account has changed its key. A
+// refusal says why the key speaks for nobody.
+func Resolve(s Reader, key protocol.Address, height uint64) (Party, error) {
+	account, link, err := read(s, key)
+	if err != nil {
+		return Party{}, err
+	}
+	p := Party{key, account}
+	if link != nil {
+		p.Address = *link
+		if p.Account, err = Read(s, *link); err != nil {
+			return Party{}, err
+		}
+	}
+	switch {
+	case p.Revoked:
+		return p, protocol.Refuse(protocol.CodeAccountRevoked, "account %s was revoked", p.Address)
+	case p.Keys == nil:
+		return p, nil
+	case p.Keys.At(height).Address() == key:
+		return p, nil
+	case p.Keys.Next.Address() == key:
+		return p, protocol.Refuse(protocol.CodeKeyEarly, "this key speaks for %s from height %d on, the next block is %d", p.Address, p.Keys.From, height)
+	}
+	return p, protocol.Refuse(protocol.CodeKeyRetired, "another key speaks for %s at height %d", p.Address, height)
+}
+
+// Require refuses a party that lacks every one of some roles. A refusal carries
+// CodeUnauthorized.
+func (p *Party) Require(role Role) error {
+	if p.Roles&role != role {
+		return protocol.Refuse(protocol.CodeUnauthorized, "account %s is not a %s; ask the council for the role", p.Address, role)
+	}
+	return nil
+}
+
+// Roles answers an account's roles; an unknown account has none.
+func Roles(s Reader, address protocol.Address) (Role, error) {
+	account, err := Read(s, address)
+	return account.Roles, err
+}
+
+// SetRoles writes an account's roles and leaves the rest of it.
+func SetRoles(s Writer, address protocol.Address, roles Role) error {
+	account, err := Read(s, address)
 	if err != nil {
 		return err
 	}
-	if roles&role == 0 {
-		return protocol.Refuse(protocol.CodeUnauthorized, "account %s is not a %s; ask the council for the role", account, role)
+	account.Roles = roles
+	return Put(s, address, &account)
+}
+
+// Require refuses an account that has none of some roles.
+func Require(s Reader, address protocol.Address, roles Role) error {
+	has, err := Roles(s, address)
+	if err == nil && has&roles == 0 {
+		err = protocol.Refuse(protocol.CodeUnauthorized, "account %s is not a %s; ask the council for the role", address, roles)
 	}
-	return nil
+	return err
 }

@@ -1,0 +1,154 @@
+package machine
+
+import (
+	"github.com/cairn-ledger/cairn/client/protocol"
+	"github.com/cairn-ledger/cairn/genesis"
+	"github.com/cairn-ledger/cairn/node/internal/membership"
+)
+
+// admissible answers whom a transaction speaks for at a height, or why it may
+// not be executed then.
+func admissible(s State, params *genesis.Params, c *checked, height uint64) (membership.Party, error) {
+	if err := checkExpiry(c.Tx, height, params.MaxExpiryBlocks); err != nil {
+		return membership.Party{}, err
+	}
+	party, err := membership.Resolve(s, c.sender, height)
+	if err == nil {
+		err = mayAsk(s, &party, c.Body)
+	}
+	return party, err
+}
+
+// mayAsk refuses a party that may not ask for this.
+func mayAsk(s State, party *membership.Party, body protocol.Body) error {
+	if body.Kind() == protocol.TxToken && party.Roles == 0 {
+		return requireKnown(s, party.Address)
+	}
+	return party.Require(roleFor(body))
+}
+
+// roleFor is the role a body wants; 0 is none.
+func roleFor(body protocol.Body) membership.Role {
+	switch body.Kind() {
+	case protocol.TxBatch:
+		return membership.Producer
+	case protocol.TxDeploy, protocol.TxCall, protocol.TxUpgrade, protocol.TxControl:
+		return membership.Author
+	}
+	return 0
+}
+
+// as is the transaction as one of an account. For one whose key never changed
+// it is the transaction itself.
+func (c *checked) as(account protocol.Address) *checked {
+	if account == c.sender {
+		return c
+	}
+	own := *c
+	own.sender = account
+	if batch, ok := c.Body.(*protocol.Batch); ok {
+		own.stream = protocol.NewStreamID(account, batch.Stream)
+	}
+	return &own
+}
+
+// door refuses, by the committed state, what execution would most likely
+// refuse too: sources that were not granted, and what is over the quota.
+func (m *Machine) door(s State, party *membership.Party, c *checked, height uint64) error {
+	batch, ok := c.Body.(*protocol.Batch)
+	if !ok {
+		return membership.Admit(s, party, height, membership.Amount{Bytes: uint64(c.size), Gas: runs(c.Body)})
+	}
+	if party.Grants.IsZero() && party.Quota.IsZero() {
+		return nil
+	}
+	next, err := StreamNext(s, party.Address, batch.Stream)
+	if err != nil || batch.Last() < next {
+		return err
+	}
+	absorbed := next - min(next, batch.First)
+	if err := speaks(party, batch, int(absorbed)); err != nil {
+		return err
+	}
+	return membership.Admit(s, party, height, amount(batch, int(absorbed)))
+}
+
+// speaks refuses a batch with an event that its producer may not speak for.
+// What the stream holds already was granted when it came.
+func speaks(party *membership.Party, batch *protocol.Batch, absorbed int) error {
+	if party.Grants.IsZero() {
+		return nil
+	}
+	var view protocol.RecordView
+	for _, record := range batch.Records[absorbed:] {
+		if err := view.Parse(record); err != nil {
+			return err
+		}
+		if !party.Grants.Cover(view.Source, view.Type) {
+			return protocol.Refuse(protocol.CodeSource, "producer %s was not granted source %q with type %q; ask the council for it",
+				party.Address, view.Source, view.Type)
+		}
+	}
+	return nil
+}
+
+// amount is what a batch uses of a quota: the events the stream lacks.
+func amount(batch *protocol.Batch, absorbed int) membership.Amount {
+	a := membership.Amount{Events: uint64(len(batch.Records) - absorbed)}
+	for _, record := range batch.Records[absorbed:] {
+		a.Bytes += uint64(len(record))
+	}
+	return a
+}
+
+// runs is 1 for a body that runs a contract: then some gas must be left.
+func runs(body protocol.Body) uint64 {
+	switch body.Kind() {
+	case protocol.TxDeploy, protocol.TxCall, protocol.TxUpgrade, protocol.TxControl:
+		return 1
+	}
+	return 0
+}
+
+// meter refuses what is over the party's quota and bounds the gas of a run.
+// Of a batch, batch itself knows how much of it is new.
+func (x *execution) meter(c *checked) (err error) {
+	x.gasMax = x.params.DeliveryGas
+	if c.Body.Kind() == protocol.TxBatch || x.party.Quota.IsZero() {
+		return nil
+	}
+	more := membership.Amount{Bytes: uint64(c.size), Gas: runs(c.Body)}
+	if err := membership.Admit(x.b.State(), &x.party, x.block.Height, more); err != nil {
+		return err
+	}
+	x.gasMax, err = membership.GasLeft(x.b.State(), &x.party, x.block.Height, x.gasMax)
+	return err
+}
+
+// tally notes what a transaction used. One that was refused used its gas alone.
+func (x *execution) tally(c *checked, out *Outcome, done bool) error {
+	if c.Body.Kind() == protocol.TxBatch {
+		return nil
+	}
+	var used membership.Amount
+	if done {
+		used.Bytes = uint64(c.size)
+	}
+	if runs(c.Body) > 0 {
+		used.Gas = out.Gas
+	}
+	if used == (membership.Amount{}) {
+		return nil
+	}
+	return membership.Use(x.b.State(), &x.party, x.block.Height, used)
+}
+
+// meterBatch refuses a batch that its producer may not speak for or that is
+// over its quota. What it would use is counted once nothing can refuse it.
+func (x *execution) meterBatch(batch *protocol.Batch, absorbed int) (membership.Amount, error) {
+	if err := speaks(&x.party, batch, absorbed); err != nil || x.party.Quota.IsZero() {
+		return membership.Amount{}, err
+	}
+	more := amount(batch, absorbed)
+	return more, membership.Admit(x.b.State(), &x.party, x.block.Height, more)
+}
