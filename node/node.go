@@ -129,7 +129,7 @@ func (n *Node) openStore(home string) (*store.Store, error) {
 	}
 	s, err := store.Open(dir, store.Options{
 		CacheBytes: n.config.CacheBytes, KeepVersions: n.config.KeepVersions,
-		ChainID: n.genesis.ChainID + " " + n.genesis.Hash().String(),
+		ChainID: identity(n.genesis),
 		Fatal:   func(text string) { n.halt(errors.New(text)) },
 	})
 	switch {
@@ -144,6 +144,9 @@ func (n *Node) openStore(home string) (*store.Store, error) {
 	}
 	return s, err
 }
+
+// identity names a ledger in its store: a chain id alone could be taken twice.
+func identity(doc *genesis.Document) string { return doc.ChainID + " " + doc.Hash().String() }
 
 // Run starts the node and serves until ctx ends or the node halts itself.
 func (n *Node) Run(ctx context.Context) error {

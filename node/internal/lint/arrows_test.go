@@ -91,6 +91,7 @@ var dependencies = []dependency{
 	{
 		prefix: "github.com/cockroachdb/pebble", folders: []string{"node/internal/store"},
 		except: map[string]string{
+			"node/fsck_test.go":                     "damages a store at rest, one place at a time",
 			"node/sim/disk.go":                      "crashes a file system in memory, which the simulation hands to store.Options",
 			"node/internal/machine/machine_test.go": "opens the store on a file system in memory, which a test hands to store.Options",
 		},

@@ -61,6 +61,9 @@ type Options struct {
 	// Fatal is told that the disk failed in a way only a restart recovers
 	// from; it does not return. Nil panics.
 	Fatal func(text string)
+	// ReadDamaged answers an error where a table is damaged. Otherwise that is
+	// fatal: a node does not go on with a part of its data.
+	ReadDamaged bool
 }
 
 // Store is an open ledger.
@@ -128,6 +131,9 @@ func openPebble(dir string, o Options) (*pebble.DB, error) {
 		WALBytesPerSync:             1 << 20,
 		FormatMajorVersion:          pebble.FormatNewest,
 		Logger:                      fatalOnly{o.Fatal},
+	}
+	if o.ReadDamaged {
+		options.EventListener = &pebble.EventListener{DataCorruption: func(pebble.DataCorruptionInfo) {}}
 	}
 	for i := range options.Levels {
 		options.Levels[i].FilterPolicy = bloom.FilterPolicy(10) // most point lookups ask for what is not there

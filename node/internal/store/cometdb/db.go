@@ -44,8 +44,19 @@ func Open(dir string, fs vfs.FS) (*DB, error) {
 	if fs == nil {
 		fs = vfs.Default
 	}
+	return open(dir, &pebble.Options{FS: fs})
+}
+
+// OpenDamaged is Open for a check: a damaged table answers an error, where it
+// otherwise ends the process.
+func OpenDamaged(dir string) (*DB, error) {
+	listener := &pebble.EventListener{DataCorruption: func(pebble.DataCorruptionInfo) {}}
+	return open(dir, &pebble.Options{FS: vfs.Default, EventListener: listener})
+}
+
+func open(dir string, o *pebble.Options) (*DB, error) {
 	db, err := pebble.Open(dir, &pebble.Options{
-		FS: fs,
+		FS: o.FS, EventListener: o.EventListener,
 		// A block's parts fit one memtable many times over, so a block is
 		// never split between two.
 		MemTableSize:          32 << 20,
