@@ -110,7 +110,7 @@ func entryFact(kind protocol.EntryKind, payload []byte, index, size uint64) *Rec
 		p.Entry.Sequence = 4242
 	}
 	switch kind {
-	case protocol.EntryDuplicate, protocol.EntryEmitted, protocol.EntryDeadLetter:
+	case protocol.EntryDuplicate, protocol.EntryEmitted, protocol.EntryDeadLetter, protocol.EntryTimer:
 		p.Entry.Cause = index / 2
 	}
 	switch kind {
@@ -141,6 +141,9 @@ func oneOfEach(t testing.TB, b *testbed) map[string]*Receipt {
 	call := protocol.ContractAct{Kind: protocol.TxCall, Contract: deploy.Contract, Name: "close", Args: []byte(`{}`), TxID: testHash("tx", 1)}
 	letter := protocol.DeadLetterAct{Code: protocol.CodeContractAborted, GuestCode: 7}
 	gap := protocol.GapAct{Count: 12}
+	upgrade, control := deploy, protocol.ContractAct{Kind: protocol.TxControl, Contract: deploy.Contract, Name: "redeliver", Args: []byte(`{"index":3}`), TxID: testHash("tx", 2)}
+	upgrade.Kind = protocol.TxUpgrade
+	timer := protocol.TimerAct{ID: 5, Handler: 1, Data: []byte("due")}
 
 	withheld := entryFact(protocol.EntryEvent, record, 1234, 70_000)
 	withheld.Entry.Withheld, withheld.Entry.Blind, withheld.Entry.Payload = true, protocol.Blind{}, nil
@@ -154,6 +157,9 @@ func oneOfEach(t testing.TB, b *testbed) map[string]*Receipt {
 		"dead letter":     entryFact(protocol.EntryDeadLetter, letter.AppendBinary(nil), 78, 1000),
 		"deployment":      entryFact(protocol.EntryContract, deploy.AppendBinary(nil), 0, 1000),
 		"call":            entryFact(protocol.EntryContract, call.AppendBinary(nil), 3, 1000),
+		"upgrade":         entryFact(protocol.EntryContract, upgrade.AppendBinary(nil), 4, 1000),
+		"control":         entryFact(protocol.EntryContract, control.AppendBinary(nil), 5, 1000),
+		"timer":           entryFact(protocol.EntryTimer, timer.AppendBinary(nil), 6, 1000),
 		"withheld":        withheld,
 		"state value":     stateFact("key/12", []byte("value 12")),
 		"state absence":   stateFact(absentKey(t, true), nil),

@@ -47,6 +47,7 @@ type EntryStatement struct {
 	Skipped    uint64               `json:"skipped,omitempty"`    // gap: sequences never to be sent
 	DeadLetter *DeadLetterStatement `json:"deadLetter,omitempty"` // dead-letter
 	Contract   *ContractStatement   `json:"contract,omitempty"`   // contract
+	Act        any                  `json:"act,omitempty"`        // of any other kind, as protocol.DecodeAct answers it
 }
 
 // DeadLetterStatement says why a delivery was given up.
@@ -56,11 +57,11 @@ type DeadLetterStatement struct {
 	GuestCode uint32        `json:"guestCode"` // the contract's own
 }
 
-// ContractStatement says what was deployed or called.
+// ContractStatement says what a transaction did to a contract.
 type ContractStatement struct {
-	Deployment   bool             `json:"deployment"` // else a call
+	Kind         protocol.TxKind  `json:"kind"` // deploy, upgrade, call or control
 	Contract     protocol.Address `json:"contract"`
-	Name         string           `json:"name"` // of the contract, or of the method called
+	Name         string           `json:"name"` // of the contract, the method or the action
 	CodeHash     protocol.Hash    `json:"codeHash"`
 	ManifestHash protocol.Hash    `json:"manifestHash"`
 	Args         []byte           `json:"args"` // JSON text, as signed
@@ -122,10 +123,10 @@ func (s *EntryStatement) describeAct() error {
 	case *protocol.DeadLetterAct:
 		s.DeadLetter = &DeadLetterStatement{Code: act.Code, Name: act.Code.Name(), GuestCode: act.GuestCode}
 	case *protocol.ContractAct:
-		s.Contract = &ContractStatement{Deployment: act.Kind == protocol.TxDeploy, Contract: act.Contract, Name: act.Name,
+		s.Contract = &ContractStatement{Kind: act.Kind, Contract: act.Contract, Name: act.Name,
 			CodeHash: act.CodeHash, ManifestHash: act.ManifestHash, Args: act.Args, TxID: act.TxID}
 	default:
-		return fmt.Errorf("%w: an act of type %T", ErrAct, act)
+		s.Act = act
 	}
 	return nil
 }
@@ -167,14 +168,10 @@ func (s *EntryStatement) String() string {
 		if s.DeadLetter.GuestCode != 0 {
 			fmt.Fprintf(&b, ", its own code %d", s.DeadLetter.GuestCode)
 		}
-	case s.Contract != nil && s.Contract.Deployment:
-		fmt.Fprintf(&b, "the deployment of contract %q at %s by %s, code %s, manifest %s",
-			s.Contract.Name, s.Contract.Contract, s.Origin, s.Contract.CodeHash, s.Contract.ManifestHash)
 	case s.Contract != nil:
-		fmt.Fprintf(&b, "a call of %q of contract %s by %s with %s",
-			s.Contract.Name, s.Contract.Contract, s.Origin, octets(s.Contract.Args))
+		b.WriteString(s.Contract.words(s.Origin, cause))
 	default:
-		fmt.Fprintf(&b, "of kind %s, from %s", s.Kind, s.Origin)
+		b.WriteString(actWords(s, cause))
 	}
 	if s.Stream != nil {
 		stream, _ := s.Stream.MarshalText()
@@ -182,6 +179,36 @@ func (s *EntryStatement) String() string {
 	}
 	fmt.Fprintf(&b, ", recorded by block %d of %s", s.Height, stamp(s.Time))
 	return b.String()
+}
+
+// words says what was done to a contract, and by whom.
+func (c *ContractStatement) words(by protocol.Address, cause string) string {
+	switch c.Kind {
+	case protocol.TxDeploy, protocol.TxUpgrade:
+		what := "deployment"
+		if c.Kind == protocol.TxUpgrade {
+			what = "upgrade"
+		}
+		return fmt.Sprintf("the %s of contract %q at %s by %s, code %s, manifest %s", what, c.Name, c.Contract, by, c.CodeHash, c.ManifestHash)
+	case protocol.TxControl:
+		if cause != "" {
+			cause = " for " + cause
+		}
+		return fmt.Sprintf("the act %q on contract %s by %s%s", c.Name, c.Contract, by, cause)
+	}
+	return fmt.Sprintf("a call of %q of contract %s by %s with %s", c.Name, c.Contract, by, octets(c.Args))
+}
+
+// actWords says what an act of another kind is.
+func actWords(s *EntryStatement, cause string) string {
+	because := ""
+	if cause != "" {
+		because = ", because of " + cause
+	}
+	if act, ok := s.Act.(*protocol.TimerAct); ok {
+		return fmt.Sprintf("the firing of timer %d of contract %s with %s%s", act.ID, s.Origin, octets(act.Data), because)
+	}
+	return fmt.Sprintf("of kind %s, from %s%s", s.Kind, s.Origin, because)
 }
 
 // String says in words what the key has, without a full stop.

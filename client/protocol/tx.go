@@ -36,6 +36,17 @@ func (k TxKind) String() string {
 // MarshalText renders the published name.
 func (k TxKind) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
 
+// UnmarshalText reads a published name.
+func (k *TxKind) UnmarshalText(text []byte) error {
+	for kind, name := range txKindNames {
+		if name == string(text) {
+			*k = kind
+			return nil
+		}
+	}
+	return fmt.Errorf("transaction kind %q is not known", text)
+}
+
 // txVersion is the first byte of a transaction.
 const txVersion = 1
 
