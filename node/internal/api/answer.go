@@ -133,7 +133,7 @@ func (s *Server) catchUp(r *request) error {
 // statusOf is the HTTP status of a refusal.
 func statusOf(code protocol.Code) int {
 	switch code {
-	case protocol.CodeNotFound, protocol.CodeContractUnknown, protocol.CodeMethodUnknown:
+	case protocol.CodeNotFound, protocol.CodeContractUnknown, protocol.CodeMethodUnknown, protocol.CodeAssetUnknown, protocol.CodeTokenIDUnknown:
 		return http.StatusNotFound
 	case protocol.CodeMethodNotAllowed:
 		return http.StatusMethodNotAllowed

@@ -46,6 +46,7 @@ type Backend interface {
 	DeadLetters(contract string, from uint64, limit int) ([]rest.DeadLetter, error)
 	// ContractLogs lists what a contract said on this node, after a number.
 	ContractLogs(contract string, after uint64) ([]rest.ContractLog, error)
+	Bank
 	Genesis() []byte
 	Version() string
 	// Ready is nil when the node can serve: caught up and connected.

@@ -108,7 +108,7 @@ type route struct {
 
 // routes lists the API; docs/api.md explains it.
 func (s *Server) routes() []route {
-	return []route{
+	return append(s.tokenRoutes(), []route{
 		{pattern: "POST /v1/transactions", params: []string{"wait"}, handle: s.submit, body: true},
 		{pattern: "GET /v1/transactions/{id}", params: []string{"wait"}, handle: s.status},
 		{pattern: "GET /v1/head", handle: s.head},
@@ -131,7 +131,7 @@ func (s *Server) routes() []route {
 		{pattern: "GET /healthz", handle: s.live},
 		{pattern: "GET /readyz", handle: s.ready},
 		{pattern: "GET /version", handle: s.version},
-	}
+	}...)
 }
 
 func (s *Server) handler() http.Handler {

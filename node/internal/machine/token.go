@@ -186,3 +186,18 @@ func (x *execution) appendNet(n *net) {
 	}
 	x.appendMove(&n.act, cause, n.blind, 0)
 }
+
+// TryToken says what operations would move, and refuses as a block would.
+func (m *Machine) TryToken(s State, timeMs uint64, sender protocol.Address, body *protocol.Token) ([]bank.Move, error) {
+	if err := requireKnown(s, sender); err != nil {
+		return nil, err
+	}
+	for i := range body.Ops {
+		if body.Ops[i].Kind == protocol.TokenIssue {
+			if err := membership.Require(s, sender, issuers); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return bank.Try(s, timeMs, sender, body.Ops)
+}

@@ -1,0 +1,50 @@
+package node
+
+import (
+	"github.com/cairn-ledger/cairn/client/protocol"
+	"github.com/cairn-ledger/cairn/client/rest"
+	"github.com/cairn-ledger/cairn/node/internal/bank"
+)
+
+// State reads the state after a height; 0 is the newest.
+func (b *backend) State(height uint64) (bank.Reader, rest.At, error) {
+	view, head, err := b.viewAt(height)
+	if err != nil {
+		return nil, rest.At{}, err
+	}
+	return view, rest.At{Height: head.Height, TimeMs: uint64(head.TimeMs)}, nil
+}
+
+// DryRun says what a transaction on tokens would come to. Neither its expiry
+// nor whether it was executed before counts: one that expired long ago can be
+// tried, and only that.
+func (b *backend) DryRun(raw []byte) (rest.DryRun, error) {
+	tx, err := protocol.DecodeTx(b.genesis.ChainID, raw)
+	if err != nil {
+		return rest.DryRun{}, err
+	}
+	if err := tx.VerifySignature(); err != nil {
+		return rest.DryRun{}, err
+	}
+	body, ok := tx.Body.(*protocol.Token)
+	if !ok {
+		return rest.DryRun{}, protocol.Refuse(protocol.CodeBadRequest, "transactions of kind %s cannot be tried", tx.Body.Kind())
+	}
+	view, at, err := b.State(0)
+	if err != nil {
+		return rest.DryRun{}, err
+	}
+	moves, err := b.machine.TryToken(view, at.TimeMs, tx.Sender(), body)
+	code, refused := protocol.CodeOf(err)
+	if err != nil && !refused {
+		return rest.DryRun{}, err
+	}
+	out := rest.DryRun{At: at, Code: code, Name: code.Name(), Movements: []protocol.MovementAct{}}
+	if err != nil {
+		out.Message = err.Error()
+	}
+	for i := range moves {
+		out.Movements = append(out.Movements, moves[i].MovementAct)
+	}
+	return out, nil
+}
