@@ -61,7 +61,10 @@ func TestFunctionsAndFilesAreShort(t *testing.T) {
 var unfinished = regexp.MustCompile(`\b(TO` + `DO|FIX` + `ME|X` + `XX)\b`)
 
 // textFiles are the kinds of files people write.
-var textFiles = []string{".go", ".md", ".sh", ".c", ".mod", ".txt", ".toml", ".yml", ".yaml"}
+var textFiles = []string{".go", ".md", ".sh", ".c", ".mod", ".txt", ".toml", ".yml", ".yaml", ".ts", ".mjs", ".html"}
+
+// madeFolders hold what programs wrote.
+var madeFolders = []string{".git", "bin", ".devnet", "node_modules", "dist"}
 
 func TestNothingIsPutOff(t *testing.T) {
 	err := filepath.WalkDir(root, func(file string, entry fs.DirEntry, err error) error {
@@ -69,7 +72,7 @@ func TestNothingIsPutOff(t *testing.T) {
 			return err
 		}
 		if entry.IsDir() {
-			if file != root && (entry.Name() == ".git" || entry.Name() == "bin" || entry.Name() == ".devnet") {
+			if file != root && slices.Contains(madeFolders, entry.Name()) {
 				return fs.SkipDir
 			}
 			return nil

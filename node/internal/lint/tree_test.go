@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -49,7 +50,7 @@ func readTree() (*tree, error) {
 		}
 		name := entry.Name()
 		if entry.IsDir() {
-			if file != root && (strings.HasPrefix(name, ".") || name == "testdata" || name == "bin") {
+			if file != root && (strings.HasPrefix(name, ".") || name == "testdata" || slices.Contains(madeFolders, name)) {
 				return fs.SkipDir
 			}
 			return nil

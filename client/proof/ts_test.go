@@ -1,0 +1,100 @@
+package proof
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// typeScript is the folder of the verifier in TypeScript.
+var typeScript = filepath.Join("..", "verify-ts")
+
+// offline marks npm's complaints about a registry that is out of reach.
+var offline = []string{"ENOTFOUND", "ECONNREFUSED", "ETIMEDOUT", "EAI_AGAIN", "ENOTCACHED", "ECONNRESET"}
+
+var prepare = sync.OnceValues(func() (complaint string, err error) {
+	for _, args := range [][]string{
+		{"ci", "--prefer-offline", "--no-audit", "--no-fund", "--ignore-scripts"},
+		{"run", "build"},
+	} {
+		if args[0] == "ci" && !newer(filepath.Join("node_modules", ".package-lock.json"), "package-lock.json") {
+			continue
+		}
+		if out, err := inTypeScript("npm", args...); err != nil {
+			return string(out), err
+		}
+	}
+	return "", nil
+})
+
+// newer says whether the second file changed after the first, or the first is not there.
+func newer(first, second string) bool {
+	a, errA := os.Stat(filepath.Join(typeScript, first))
+	b, errB := os.Stat(filepath.Join(typeScript, second))
+	return errA != nil || errB != nil || b.ModTime().After(a.ModTime())
+}
+
+func inTypeScript(name string, args ...string) ([]byte, error) {
+	cmd := exec.Command(name, args...)
+	cmd.Dir = typeScript
+	return cmd.CombinedOutput()
+}
+
+// builtTypeScript builds the verifier, or skips the test where that is not possible.
+func builtTypeScript(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("the verifier in TypeScript is not built in a short run")
+	}
+	for _, program := range []string{"node", "npm"} {
+		if _, err := exec.LookPath(program); err != nil {
+			t.Skipf("%s is not installed: the verifier in TypeScript goes untested", program)
+		}
+	}
+	complaint, err := prepare()
+	if err == nil {
+		return
+	}
+	for _, mark := range offline {
+		if strings.Contains(complaint, mark) {
+			t.Skipf("npm cannot fetch the dependencies of the verifier in TypeScript:\n%s", complaint)
+		}
+	}
+	t.Fatalf("building the verifier in TypeScript: %v\n%s", err, complaint)
+}
+
+// TestTypeScript runs the tests of the verifier in TypeScript: the published
+// vectors, its own rules, and the page where Chromium is installed.
+func TestTypeScript(t *testing.T) {
+	builtTypeScript(t)
+	out, err := inTypeScript("npm", "test")
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for line := range bytes.Lines(out) {
+		if bytes.Contains(line, []byte("# SKIP")) {
+			t.Logf("%s", bytes.TrimSpace(line))
+		}
+	}
+}
+
+// TestTypeScriptAgrees has both verifiers judge the same receipts, sound and
+// spoilt: they accept the same, state the same, and name the same failed check.
+func TestTypeScriptAgrees(t *testing.T) {
+	builtTypeScript(t)
+	c := newCorpus(t)
+	c.random(1000)
+	c.binaries()
+	c.texts()
+	c.payloads()
+	c.strangeKeys()
+	out, err := inTypeScript("node", filepath.Join("scripts", "differential.mjs"), c.close())
+	t.Logf("%s", out)
+	if err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,327 @@
+package proof
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/cairn-ledger/cairn/client/protocol"
+)
+
+// corpus is a file of receipts and what this verifier says of them, one a line.
+type corpus struct {
+	t    *testing.T
+	rng  *rand.Rand
+	file *os.File
+	out  *bufio.Writer
+	next int      // number of the next anchor
+	bed  *testbed // the chain most receipts are of
+	home int      // its anchor
+}
+
+// corpusLine is an anchor, or a receipt to verify against one.
+type corpusLine struct {
+	Name      string `json:"name,omitempty"`
+	Anchor    int    `json:"anchor"`
+	Genesis   string `json:"genesis,omitempty"`
+	Receipt   []byte `json:"receipt,omitempty"`
+	Error     string `json:"error"` // sentence of the check that fails
+	Sentence  string `json:"sentence,omitempty"`
+	Statement string `json:"statement,omitempty"`
+}
+
+func newCorpus(t *testing.T) *corpus {
+	t.Helper()
+	file, err := os.Create(filepath.Join(t.TempDir(), "corpus.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &corpus{t: t, rng: rand.New(rand.NewPCG(7, 7)), file: file, out: bufio.NewWriterSize(file, 1<<20)}
+	c.bed = newTestbed(t, testChain, 5, 10, 10, 10)
+	c.home = c.trust(c.bed.anchor)
+	return c
+}
+
+func (c *corpus) close() string {
+	c.t.Helper()
+	if err := c.out.Flush(); err != nil {
+		c.t.Fatal(err)
+	}
+	if err := c.file.Close(); err != nil {
+		c.t.Fatal(err)
+	}
+	return c.file.Name()
+}
+
+func (c *corpus) write(line corpusLine) {
+	c.t.Helper()
+	text, err := json.Marshal(line)
+	if err == nil {
+		_, err = c.out.Write(append(text, '\n'))
+	}
+	if err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+// trust adds an anchor, as a founding document has it.
+func (c *corpus) trust(anchor Anchor) int {
+	c.t.Helper()
+	var validators []string
+	for i, v := range anchor.validators {
+		validators = append(validators, fmt.Sprintf(`{"name":"v%d","publicKey":%q,"power":%d}`, i,
+			base64.StdEncoding.EncodeToString(v.PubKey[:]), v.Power))
+	}
+	c.rng.Shuffle(len(validators), func(i, j int) { validators[i], validators[j] = validators[j], validators[i] })
+	c.write(corpusLine{Anchor: c.next, Genesis: fmt.Sprintf(`{"chainId":%q,"validators":[%s]}`, anchor.chainID, strings.Join(validators, ","))})
+	c.next++
+	return c.next - 1
+}
+
+// judge adds a receipt and what this verifier says of it.
+func (c *corpus) judge(name string, at int, anchor Anchor, receipt []byte) {
+	c.t.Helper()
+	line := corpusLine{Name: name, Anchor: at, Receipt: receipt}
+	if _, s, err := parseAndVerify(receipt, anchor); err != nil {
+		line.Error, _, _ = strings.Cut(err.Error(), ": ")
+		if err := sentinel(line.Error); strings.HasPrefix(err.Error(), "no such check") {
+			line.Error = ErrDigest.Error() // the one sentence with a colon
+		}
+	} else {
+		text, err := marshalJSON(s)
+		if err != nil {
+			c.t.Fatalf("%s: %v", name, err)
+		}
+		line.Sentence, line.Statement = s.String(), string(text)
+	}
+	c.write(line)
+}
+
+// kinds are the receipts to spoil, by name.
+func (c *corpus) kinds(visit func(name string, r *Receipt)) {
+	all := oneOfEach(c.t, c.bed)
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		visit(name, all[name])
+	}
+}
+
+// binaries adds spoilt receipts in the binary form: as damage leaves them, and
+// with the digest renewed, as a forger would.
+func (c *corpus) binaries() {
+	strangers := newTestbed(c.t, testChain, 5, 5, 5, 5, 5, 5, 5)
+	elsewhere := newTestbed(c.t, "cairn-elsewhere", 10, 10, 10, 10)
+	others := map[*testbed]int{strangers: c.trust(strangers.anchor), elsewhere: c.trust(elsewhere.anchor)}
+	c.kinds(func(name string, r *Receipt) {
+		whole, text := mustEncode(c.t, r)
+		for _, form := range [][]byte{whole, text} {
+			for _, bed := range []*testbed{strangers, elsewhere} {
+				c.judge(name+" elsewhere", others[bed], bed.anchor, form)
+			}
+			for n := c.rng.IntN(9); n < len(form); n += 9 {
+				c.judge(fmt.Sprintf("%s cut to %d", name, n), c.home, c.bed.anchor, form[:n])
+			}
+			c.judge(name+" extended", c.home, c.bed.anchor, append(slices.Clone(form), 0))
+		}
+		for i := c.rng.IntN(40); i < 8*len(whole); i += 40 {
+			c.judge(fmt.Sprintf("%s, bit %d flipped", name, i), c.home, c.bed.anchor, flipped(whole, i))
+		}
+		for i := c.rng.IntN(64); i < 8*(len(whole)-digestBytes); i += 64 {
+			c.judge(fmt.Sprintf("%s, bit %d forged", name, i), c.home, c.bed.anchor, redigest(flipped(whole, i)))
+		}
+		for i := range 160 {
+			c.judge(fmt.Sprintf("%s, edit %d", name, i), c.home, c.bed.anchor, redigest(c.edited(whole)))
+		}
+	})
+	for _, v := range refusedVectors(c.t, c.bed) {
+		c.judge(v.Name, c.home, c.bed.anchor, v.Binary)
+	}
+}
+
+func flipped(b []byte, i int) []byte {
+	b = slices.Clone(b)
+	b[i/8] ^= 0x80 >> (i % 8)
+	return b
+}
+
+// edited is a copy with one to three octets set, left out, repeated or put in.
+func (c *corpus) edited(b []byte) []byte {
+	b = slices.Clone(b)
+	octets := []byte{0, 1, 2, 3, 0x20, 0x22, 0x5c, 0x7f, 0x80, 0xc3, 0xed, 0xff}
+	for range 1 + c.rng.IntN(3) {
+		i, octet := c.rng.IntN(len(b)), octets[c.rng.IntN(len(octets))]
+		switch c.rng.IntN(6) {
+		case 0:
+			b = slices.Delete(b, i, i+1)
+		case 1:
+			b = slices.Insert(b, i, octet)
+		case 2:
+			b = slices.Insert(b, i, b[i])
+		case 3:
+			b[i] += byte(1 + c.rng.IntN(255))
+		default:
+			b[i] = octet
+		}
+		if len(b) == 0 {
+			break
+		}
+	}
+	return b
+}
+
+// texts adds spoilt receipts in the JSON form: octets changed, and members
+// renamed, repeated, left out or given other values, with the digest renewed
+// wherever the values allow it.
+func (c *corpus) texts() {
+	values := []string{`null`, `0`, `-0`, `1`, `1.0`, `1e0`, `255`, `9007199254740991`, `9007199254740992`, `18446744073709551615`,
+		`18446744073709551616`, `true`, `""`, `"x"`, `"QQ=="`, `"QR=="`, `[]`, `[null]`, `[1,2,3]`, `{}`, `"\ud800"`, `"cairn\u002dvectors"`,
+		`"2025-10-09T8:53:20,123456789Z"`, `"2025-02-29T08:53:20.123456789Z"`, `"9999-12-31T23:59:59.999999999Z"`, `"duplicate"`}
+	c.kinds(func(name string, r *Receipt) {
+		_, text := mustEncode(c.t, r)
+		for i := c.rng.IntN(30); i < 8*len(text); i += 30 {
+			c.judge(fmt.Sprintf("%s, bit %d of the text", name, i), c.home, c.bed.anchor, flipped(text, i))
+		}
+		for i := range 60 {
+			c.judge(fmt.Sprintf("%s, edit %d of the text", name, i), c.home, c.bed.anchor, c.edited(text))
+		}
+		for colon := range text {
+			if text[colon] != ':' || text[colon-1] != '"' {
+				continue
+			}
+			start := bytes.LastIndexByte(text[:colon-1], '"')
+			member := text[start : colon+1]
+			var value json.RawMessage
+			if err := json.NewDecoder(bytes.NewReader(text[colon+1:])).Decode(&value); err != nil {
+				c.t.Fatal(err)
+			}
+			end := colon + 1 + len(value)
+			spoil := func(how string, middle ...[]byte) {
+				changed := slices.Concat(text[:start], slices.Concat(middle...), text[end:])
+				c.judge(fmt.Sprintf("%s, %s %s", name, member, how), c.home, c.bed.anchor, redigestJSON(changed))
+			}
+			for range 3 {
+				other := []byte(values[c.rng.IntN(len(values))])
+				spoil("is "+string(other), member, other)
+				spoil("repeated, first "+string(other), member, other, []byte{','}, member, value)
+				spoil("repeated, then "+string(other), member, value, []byte{','}, member, other)
+			}
+			spoil("in capitals", bytes.ToUpper(member), value)
+			spoil("with space", member, []byte(" "), value)
+			spoil("left out", []byte(`"x":1`))
+			if text[end] == ',' {
+				end++
+				spoil("gone")
+			}
+		}
+	})
+}
+
+// redigestJSON renews the digest of a text whose values make a receipt.
+func redigestJSON(text []byte) []byte {
+	var read receiptJSON
+	if json.NewDecoder(bytes.NewReader(text)).Decode(&read) != nil {
+		return text
+	}
+	r, err := read.receipt()
+	if err != nil {
+		return text
+	}
+	body, err := r.appendBody(nil)
+	if err != nil {
+		return text
+	}
+	digest := digestOf(body)
+	return bytes.Replace(text, []byte(`"digest":"`+read.Digest), fmt.Appendf(nil, `"digest":"%x`, digest[:]), 1)
+}
+
+// payloads adds entries whose payload was edited, and which commit to it.
+func (c *corpus) payloads() {
+	add := func(name string, kind protocol.EntryKind, payload []byte) {
+		r := entryFact(kind, payload, 1234, 70_000)
+		if event, err := protocol.DecodeRecord(payload); err == nil {
+			r.Entry.Entry.Type = protocol.NewTypeHash(event.Type)
+		}
+		c.sign(r)
+		b, err := r.MarshalBinary()
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		c.judge(name, c.home, c.bed.anchor, b)
+	}
+	for i, record := range c.records() {
+		add(fmt.Sprintf("record %d", i), protocol.EntryEvent, record)
+		for j := range 60 {
+			add(fmt.Sprintf("record %d, edit %d", i, j), protocol.EntryEvent, c.edited(record))
+		}
+	}
+	for i, act := range c.acts() {
+		kind := protocol.EntryKind(act[0])
+		add(fmt.Sprintf("act %d", i), kind, act)
+		add(fmt.Sprintf("act %d of another kind", i), protocol.EntryGap, act)
+		add(fmt.Sprintf("act %d of no act's kind", i), protocol.EntryEmitted, act)
+		for j := range 40 {
+			add(fmt.Sprintf("act %d, edit %d", i, j), kind, c.edited(act))
+		}
+	}
+}
+
+// sign has the validators sign what climbs to an app hash; the rest keeps
+// signatures of something else.
+func (c *corpus) sign(r *Receipt) {
+	if _, _, err := r.Entry.climb(); err == nil {
+		c.bed.sign(c.t, r, 3)
+		return
+	}
+	other := entryFact(protocol.EntryGap, (&protocol.GapAct{Count: 1}).AppendBinary(nil), 1, 2)
+	c.bed.sign(c.t, other, 3)
+	r.ChainID, r.Header, r.Commit = other.ChainID, other.Header, other.Commit
+}
+
+// records are event records with everything a record can have.
+func (c *corpus) records() (records [][]byte) {
+	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "vectors", "event.json"))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	var published []struct {
+		Record octetsHex `json:"record"`
+	}
+	if err := json.Unmarshal(text, &published); err != nil {
+		c.t.Fatal(err)
+	}
+	for _, p := range published {
+		records = append(records, p.Record)
+	}
+	for range 20 {
+		records = append(records, c.event().AppendRecord(nil))
+	}
+	return records
+}
+
+// acts are payloads of every kind of entry that is not an event.
+func (c *corpus) acts() [][]byte {
+	transfer := protocol.TokenOp{Kind: protocol.TokenSchedule, Asset: "EURc", Account: testAddress("payee"), Amount: 90, Count: 12, PeriodMs: 3_600_000, Memo: "rent"}
+	return [][]byte{
+		(&protocol.GapAct{Count: 12}).AppendBinary(nil),
+		(&protocol.DeadLetterAct{Code: protocol.CodeContractAborted, GuestCode: 7}).AppendBinary(nil),
+		(&protocol.DeadLetterAct{Code: 99}).AppendBinary(nil),
+		(&protocol.ContractAct{Kind: protocol.TxDeploy, Name: "parking", Args: []byte(`{}`)}).AppendBinary(nil),
+		(&protocol.ContractAct{Kind: protocol.TxUpgrade, Name: "p\xff\xe2\x82", Args: []byte{0}}).AppendBinary(nil),
+		(&protocol.ContractAct{Kind: protocol.TxCall, Name: "close\n", Args: bytes.Repeat([]byte("é"), 150)}).AppendBinary(nil),
+		(&protocol.ContractAct{Kind: protocol.TxControl, Name: "redeliver", Args: []byte(`{"index":7}`)}).AppendBinary(nil),
+		(&protocol.TimerAct{ID: 7, Handler: 2, Data: []byte("due")}).AppendBinary(nil),
+		(&protocol.MovementAct{Kind: protocol.TokenTransfer, Asset: "EURc", From: testAddress("a"), To: testAddress("b"), Amount: 1 << 62, Memo: "for kWh",
+			TxID: testHash("tx", 0)}).AppendBinary(nil),
+		(&protocol.MovementAct{Kind: protocol.TokenSchedule, Asset: "EURc", From: testAddress("a"), ID: 3, Terms: &transfer}).AppendBinary(nil),
+		(&protocol.MovementAct{Kind: protocol.TokenReward, Asset: "CITY", To: testAddress("b"), Amount: 50,
+			Parts: []protocol.MovementPart{{Index: 10, Count: 3, Each: 10}, {Index: 14, Count: 2, Each: 10}}}).AppendBinary(nil),
+	}
+}

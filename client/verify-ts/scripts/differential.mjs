@@ -1,0 +1,41 @@
+// Verifies a corpus that the Go verifier wrote, one case a line, and lists the
+// cases in which the two disagree: node scripts/differential.mjs CORPUS
+import { createReadStream } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { anchorFromGenesis, sentence, statementJSON, verify, VerifyError } from '../dist/index.js';
+
+const anchors = new Map();
+const refused = new Map();
+let [cases, accepted, wrong, verifying] = [0, 0, 0, 0];
+
+/** What this verifier makes of a case: the check that fails, or what is proven. */
+function answer(receipt, anchor) {
+  const start = process.cpuUsage().user;
+  try {
+    const statement = verify(receipt, anchor);
+    verifying += process.cpuUsage().user - start;
+    accepted++;
+    return { error: '', sentence: sentence(statement), statement: statementJSON(statement) };
+  } catch (error) {
+    if (!(error instanceof VerifyError)) return { error: `not a VerifyError: ${error.stack}` };
+    refused.set(error.code, (refused.get(error.code) ?? 0) + 1);
+    return { error: error.check, detail: error.message };
+  }
+}
+
+for await (const line of createInterface({ input: createReadStream(process.argv[2]), crlfDelay: Infinity })) {
+  const c = JSON.parse(line);
+  if (c.genesis !== undefined) {
+    anchors.set(c.anchor, anchorFromGenesis(c.genesis));
+    continue;
+  }
+  cases++;
+  const got = answer(new Uint8Array(Buffer.from(c.receipt ?? '', 'base64')), anchors.get(c.anchor));
+  const wanted = [c.error, c.sentence, c.statement].join();
+  if ([got.error, got.sentence, got.statement].join() !== wanted && ++wrong <= 20) {
+    console.log(`${c.name}:\n  Go: ${c.error || c.sentence + c.statement}\n  TypeScript: ${got.detail ?? (got.error || got.sentence + got.statement)}`);
+  }
+}
+const counts = [...refused].sort().map(([code, n]) => `${code} ${n}`).join(', ');
+console.log(`${cases} cases, ${wrong} disagreements; ${accepted} accepted in ${(verifying / accepted / 1000).toFixed(2)} ms of processor time each; refused: ${counts}`);
+process.exitCode = wrong > 0 ? 1 : 0;

@@ -1,0 +1,45 @@
+/** One sentence a check: what is wrong when it fails. The codes name the sentinels of the Go verifier. */
+export const CHECKS = {
+  form: 'the receipt is malformed',
+  digest: 'the receipt is damaged: its digest does not match its contents',
+  canonical: 'the receipt is not in its canonical form',
+  anchor: 'the trust anchor is not valid',
+  chain: 'the receipt is of another chain',
+  inclusion: 'the entry is not proven to be in the log',
+  consistency: 'the larger log is not proven to extend the smaller one',
+  map: 'the value is not proven to be in the map',
+  state: 'the key is not proven to be in the state, or absent from it',
+  root: 'the proof leads to another root',
+  commitment: 'the payload is not what the entry commits to',
+  event: 'the payload is not an event',
+  act: "the payload is not an act of the entry's kind",
+  type: "the entry's type is not the event's type",
+  height: 'the signed block is too early to prove this entry',
+  validator: 'a signature is not by a validator of the trusted set',
+  signature: "a validator's signature does not verify",
+  unsigned: 'the validators of the trusted set did not sign this',
+  power: 'the signers do not hold more than two thirds of the voting power',
+} as const;
+
+/** Which check failed. */
+export type Check = keyof typeof CHECKS;
+
+/** The only error this package throws for what it is given to read. */
+export class VerifyError extends Error {
+  readonly code: Check;
+
+  constructor(code: Check, detail = '') {
+    super(detail === '' ? CHECKS[code] : `${CHECKS[code]}: ${detail}`);
+    this.name = 'VerifyError';
+    this.code = code;
+  }
+
+  /** The sentence of the check, without the values at hand. */
+  get check(): string {
+    return CHECKS[this.code];
+  }
+}
+
+export function fail(code: Check, detail = ''): never {
+  throw new VerifyError(code, detail);
+}

@@ -1,0 +1,34 @@
+import type { Anchor } from './anchor.js';
+import { decodeBinary } from './binary.js';
+import { type Receipt, verifyReceipt } from './receipt.js';
+import { decodeJSON } from './receiptjson.js';
+import type { Statement } from './statement.js';
+import { encode } from './text.js';
+
+export { type Check, CHECKS, VerifyError } from './errors.js';
+export { Anchor, anchorFromGenesis, type Validator, validatorAddress } from './anchor.js';
+export { addressText, parseAddress } from './address.js';
+export { type EntryProof, MAX_RECEIPT_BYTES, type Receipt, type StateFact, verifyReceipt } from './receipt.js';
+export { encodeBinary } from './binary.js';
+export { encodeJSON } from './receiptjson.js';
+export type { ContractStatement, DeadLetter, EntryStatement, StateStatement, Statement } from './statement.js';
+export { statementJSON } from './statementjson.js';
+export { entryWords, octetWords, sentence, stateWords } from './words.js';
+export { decodeRecord, type DataForm, type Event, eventJSON, type Extension } from './event.js';
+export { commitmentOf, type Entry, ENTRY_KINDS, entryBytes, typeHash } from './entry.js';
+export { EMPTY_ROOT, inclusionRoot, leafHash, nodeHash, pathLength, treeRoot, verifyConsistency, verifyInclusion } from './log.js';
+export { decodeState, STATE_PLACEHOLDER, type StateLeaf, type StateProof, stateRoot, verifyState } from './state.js';
+export { appHash, logLeaf, paramsLeaf, stateLeaf } from './apphash.js';
+export { blockHash, type Header } from './header.js';
+export { type Commit, type Signature, type Signed, verifyCommit, voteBytes } from './commit.js';
+
+/** Reads a receipt of either form, which its first octet tells apart. It does not verify. */
+export function parseReceipt(receipt: Uint8Array | string): Receipt {
+  const b = typeof receipt === 'string' ? encode(receipt) : receipt;
+  return b[0] === 0x7b ? decodeJSON(b) : decodeBinary(b);
+}
+
+/** Reads a receipt and checks everything in it against a trust anchor; answers what it proves, or throws a VerifyError. */
+export function verify(receipt: Uint8Array | string, anchor: Anchor): Statement {
+  return verifyReceipt(parseReceipt(receipt), anchor);
+}

@@ -1,0 +1,114 @@
+// The published vectors of docs/vectors, read in place.
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import * as cairn from '../dist/index.js';
+import { codeName } from '../dist/codes.js';
+
+const docs = new URL('../../../docs/', import.meta.url);
+const vectors = (name) => JSON.parse(readFileSync(new URL(`vectors/${name}.json`, docs), 'utf8'));
+const unhex = (text) => new Uint8Array(Buffer.from(text, 'hex'));
+const hex = (octets) => Buffer.from(octets).toString('hex');
+const nanos = (text) => BigInt(Date.parse(text.slice(0, 19) + 'Z')) * 1_000_000n + BigInt(text.slice(20, 29));
+
+/** The code of the VerifyError that run throws; undefined if it throws none. */
+function refusal(run) {
+  try {
+    run();
+    return undefined;
+  } catch (error) {
+    assert.ok(error instanceof cairn.VerifyError, String(error.stack));
+    return error.code;
+  }
+}
+
+test('event.json: records, type hashes, commitments', () => {
+  for (const v of vectors('event')) {
+    const event = cairn.decodeRecord(unhex(v.record));
+    assert.equal(hex(cairn.typeHash(event.type)), v.typeHash, v.name);
+    assert.equal(hex(cairn.commitmentOf(unhex(v.blind), unhex(v.record))), v.commitment, v.name);
+    assert.deepEqual(JSON.parse(cairn.eventJSON(event)).data, JSON.parse(v.json).data, v.name);
+  }
+});
+
+test('entry.json: entries and leaf hashes', () => {
+  const kinds = Object.fromEntries(Object.entries(cairn.ENTRY_KINDS).map(([kind, name]) => [name, Number(kind)]));
+  for (const v of vectors('entry')) {
+    const cause = BigInt(v.cause) === 2n ** 64n - 1n ? undefined : Number(v.cause);
+    const origin = cairn.parseAddress(v.origin);
+    assert.equal(cairn.addressText(origin), v.origin);
+    const entry = cairn.entryBytes({
+      ...v, kind: kinds[v.kind], cause, origin, stream: unhex(v.stream), type: unhex(v.type), commitment: unhex(v.commitment),
+    });
+    assert.equal(hex(entry), v.entry);
+    assert.equal(hex(cairn.leafHash(entry)), v.leafHash);
+  }
+});
+
+test('log.json: roots, inclusion, consistency', () => {
+  const v = vectors('log');
+  const leaves = v.leaves.map((data) => cairn.leafHash(unhex(data)));
+  const roots = v.roots.map(unhex);
+  roots.forEach((root, size) => assert.deepEqual(cairn.treeRoot(leaves.slice(0, size)), root));
+  for (const c of v.inclusion) {
+    const leaf = leaves[c.index] ?? new Uint8Array(32);
+    const code = refusal(() => cairn.verifyInclusion(leaf, c.index, c.size, c.path.map(unhex), roots[c.size]));
+    assert.equal(code, c.valid ? undefined : 'inclusion', JSON.stringify(c));
+  }
+  for (const c of v.consistency) {
+    const code = refusal(() => cairn.verifyConsistency(c.oldSize, c.newSize, roots[c.oldSize], roots[c.newSize], c.path.map(unhex)));
+    assert.equal(code, c.valid ? undefined : 'consistency', JSON.stringify(c));
+  }
+});
+
+test('state.json: proofs of existence and absence', () => {
+  const v = vectors('state');
+  assert.equal(hex(cairn.STATE_PLACEHOLDER), v.emptyRoot);
+  for (const c of v.proofs) {
+    const proof = cairn.decodeState(unhex(c.binary));
+    cairn.verifyState(proof, unhex(v.root));
+    assert.equal(hex(proof.key), c.key);
+    assert.equal(proof.value && hex(proof.value), c.value ?? undefined);
+    assert.equal(refusal(() => cairn.verifyState(proof, unhex(v.emptyRoot))), 'root');
+  }
+});
+
+test('header.json: app hash, block hashes, vote bytes', () => {
+  const v = vectors('header');
+  const { logSize, logRoot, params, stateRoot } = v.appHash;
+  const app = cairn.appHash(cairn.logLeaf(logSize, unhex(logRoot)), cairn.paramsLeaf(unhex(params)), cairn.stateLeaf(unhex(stateRoot)));
+  assert.equal(hex(app), v.appHash.appHash);
+  for (const c of v.headers) {
+    const { time, ...parts } = c.opening;
+    const header = { timeNs: nanos(time), ...Object.fromEntries(Object.entries(parts).map(([name, text]) => [name, unhex(text)])) };
+    const block = cairn.blockHash(header, c.chainId, c.height, unhex(c.appHash));
+    assert.equal(hex(block), c.blockHash);
+    const commit = { ...c, partsHash: unhex(c.partsHash) };
+    assert.equal(hex(cairn.voteBytes(c.chainId, commit, block, nanos(c.voteTime))), c.voteBytes);
+  }
+});
+
+test('receipt.json: receipts of every kind and what they state; refusals', () => {
+  const v = vectors('receipt');
+  const anchor = new cairn.Anchor(v.chainId, v.validators.map(({ pubKey, power }) => ({ pubKey: unhex(pubKey), power: BigInt(power) })));
+  for (const c of v.receipts) {
+    for (const form of [unhex(c.binary), c.json]) {
+      const receipt = cairn.parseReceipt(form);
+      assert.equal(hex(cairn.encodeBinary(receipt)), c.binary, c.name);
+      assert.equal(cairn.encodeJSON(receipt), c.json, c.name);
+      const statement = cairn.verify(form, anchor);
+      assert.equal(cairn.sentence(statement), c.sentence, c.name);
+      assert.equal(cairn.statementJSON(statement), JSON.stringify(c.statement), c.name);
+    }
+  }
+  for (const c of v.refused) {
+    const code = refusal(() => cairn.verify(c.json ?? unhex(c.binary), anchor));
+    assert.equal(cairn.CHECKS[code], c.error, c.name);
+  }
+});
+
+test('docs/protocol.md: the table of codes', () => {
+  const rows = [...readFileSync(new URL('protocol.md', docs), 'utf8').matchAll(/^\| (\d+) \| ([A-Z_]+) \|/gm)];
+  assert.ok(rows.length > 40);
+  for (const [, code, name] of rows) assert.equal(codeName(Number(code)), name);
+});
