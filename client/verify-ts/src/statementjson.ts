@@ -65,7 +65,7 @@ function entryJSON(s: EntryStatement): string {
       name: jsonOctets(s.contract.nameBytes),
       codeHash: jsonString(s.contract.codeHash),
       manifestHash: jsonString(s.contract.manifestHash),
-      args: octets(s.contract.args),
+      args: s.contract.args.length === 0 ? 'null' : octets(s.contract.args),
       txId: jsonString(s.contract.txId),
     }),
   });
