@@ -2,12 +2,15 @@ package proof
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/cairn-ledger/cairn/client/protocol"
 )
 
 // typeScript is the folder of the verifier in TypeScript.
@@ -65,6 +68,49 @@ func builtTypeScript(t *testing.T) {
 		}
 	}
 	t.Fatalf("building the verifier in TypeScript: %v\n%s", err, complaint)
+}
+
+// TestDocumentedTablesInTypeScript holds the tables of the verifier in
+// TypeScript to the protocol's: names of codes, of entries and of movements.
+func TestDocumentedTablesInTypeScript(t *testing.T) {
+	var want bytes.Buffer
+	fmt.Fprint(&want, "// Written by `make vectors` from client/protocol: names that the protocol gives to numbers.\n")
+	table := func(doc, name string, rows func(yield func(n int, name string) bool)) {
+		fmt.Fprintf(&want, "\n/** %s */\nexport const %s: Readonly<Record<number, string>> = {\n", doc, name)
+		for n, name := range rows {
+			fmt.Fprintf(&want, "  %d: '%s',\n", n, name)
+		}
+		fmt.Fprint(&want, "};\n")
+	}
+	table("Codes of docs/protocol.md, section 9.", "CODES", func(yield func(int, string) bool) {
+		for _, code := range protocol.Codes() {
+			if !yield(int(code), code.Name()) {
+				return
+			}
+		}
+	})
+	table("Kinds of entries.", "ENTRY_KINDS", named(func(n int) string { return protocol.EntryKind(n).String() }))
+	table("Kinds of operations on tokens and of movements.", "TOKEN_KINDS", named(func(n int) string { return protocol.TokenKind(n).String() }))
+	path := filepath.Join(typeScript, "src", "tables.ts")
+	if *rewrite {
+		if err := os.WriteFile(path, want.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if published, err := os.ReadFile(path); err != nil || !bytes.Equal(published, want.Bytes()) {
+		t.Errorf("%s and client/protocol disagree (%v); run make vectors", path, err)
+	}
+}
+
+// named lists the small numbers that have a name.
+func named(of func(n int) string) func(yield func(int, string) bool) {
+	return func(yield func(int, string) bool) {
+		for n := range 256 {
+			if name := of(n); !strings.HasPrefix(name, "kind-") && !yield(n, name) {
+				return
+			}
+		}
+	}
 }
 
 // TestTypeScript runs the tests of the verifier in TypeScript: the published

@@ -1,11 +1,7 @@
 import { ascii, hash, Writer } from './bytes.js';
 import { encode } from './text.js';
 
-/** Kinds of entries and their published names. */
-export const ENTRY_KINDS: Readonly<Record<number, string>> = {
-  1: 'event', 2: 'duplicate', 3: 'gap', 4: 'emitted', 5: 'dead-letter', 6: 'contract', 7: 'timer', 8: 'token',
-};
-
+/** The kinds whose payload this package reads. */
 export const KIND = { event: 1, duplicate: 2, gap: 3, emitted: 4, deadLetter: 5, contract: 6, timer: 7, token: 8 } as const;
 
 /** Bounds the payload of an entry. */

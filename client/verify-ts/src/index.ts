@@ -15,7 +15,8 @@ export type { ContractStatement, DeadLetter, EntryStatement, StateStatement, Sta
 export { statementJSON } from './statementjson.js';
 export { entryWords, octetWords, sentence, stateWords } from './words.js';
 export { decodeRecord, type DataForm, type Event, eventJSON, type Extension } from './event.js';
-export { commitmentOf, type Entry, ENTRY_KINDS, entryBytes, typeHash } from './entry.js';
+export { commitmentOf, type Entry, entryBytes, typeHash } from './entry.js';
+export { CODES, ENTRY_KINDS } from './tables.js';
 export { EMPTY_ROOT, inclusionRoot, leafHash, nodeHash, pathLength, treeRoot, verifyConsistency, verifyInclusion } from './log.js';
 export { decodeState, STATE_PLACEHOLDER, type StateLeaf, type StateProof, stateRoot, verifyState } from './state.js';
 export { appHash, logLeaf, paramsLeaf, stateLeaf } from './apphash.js';

@@ -3,12 +3,13 @@ import { appHash, logLeaf, stateLeaf } from './apphash.js';
 import { equal, hex } from './bytes.js';
 import { type Commit, checkCommit, isCount, verifyCommit } from './commit.js';
 import { MAX_INTEGER } from './cursor.js';
-import { commitmentOf, ENTRY_KINDS, type Entry, entryBytes, MAX_RECORD_BYTES } from './entry.js';
+import { commitmentOf, type Entry, entryBytes, MAX_RECORD_BYTES } from './entry.js';
 import { fail } from './errors.js';
 import { blockHash, type Header } from './header.js';
 import { inclusionRoot, leafHash, MAX_PATH, nodeHash } from './log.js';
 import { checkState, type StateProof, stateRoot } from './state.js';
 import { describe, type EntryStatement, type StateStatement, type Statement } from './statement.js';
+import { ENTRY_KINDS } from './tables.js';
 import { stamp } from './time.js';
 
 /**

@@ -2,12 +2,13 @@ import { addressText, parseAddress } from './address.js';
 import { base64, equal, hex, unhex } from './bytes.js';
 import { digestOf, encodeBody } from './binary.js';
 import type { Commit } from './commit.js';
-import { commitmentOf, ENTRY_KINDS, type Entry } from './entry.js';
+import { commitmentOf, type Entry } from './entry.js';
 import { fail } from './errors.js';
 import type { Header } from './header.js';
 import { parseJSON } from './json.js';
 import { type EntryProof, MAX_RECEIPT_BYTES, type Receipt, type StateFact } from './receipt.js';
 import { int, type Reader, list, octets, optional, struct, text, uint } from './shape.js';
+import { ENTRY_KINDS } from './tables.js';
 import { encode } from './text.js';
 import { parseNine, stampNine } from './time.js';
 

@@ -1,12 +1,12 @@
 import { addressText } from './address.js';
 import { type ContractAct, decodeAct, TX } from './act.js';
 import { equal, hex, isZero } from './bytes.js';
-import { codeName } from './codes.js';
 import type { Signed } from './commit.js';
-import { ENTRY_KINDS, KIND, typeHash } from './entry.js';
+import { KIND, typeHash } from './entry.js';
 import { fail } from './errors.js';
 import { decodeRecord, type Event } from './event.js';
 import type { EntryProof } from './receipt.js';
+import { CODES, ENTRY_KINDS } from './tables.js';
 import { lossy } from './text.js';
 import { stamp } from './time.js';
 
@@ -136,7 +136,7 @@ function describeAct(s: Omit<EntryStatement, 'logRoot'>, kind: number, payload: 
       s.skipped = act.count;
       return;
     case KIND.deadLetter:
-      s.deadLetter = { code: act.code, name: codeName(act.code), guestCode: act.guestCode };
+      s.deadLetter = { code: act.code, name: CODES[act.code] ?? `CODE_${act.code}`, guestCode: act.guestCode };
       return;
     case KIND.contract:
       s.contract = contractStatement(act.contract);

@@ -1,13 +1,7 @@
 import { isZero } from './bytes.js';
 import type { Cursor } from './cursor.js';
+import { TOKEN_KINDS } from './tables.js';
 import { utf8 } from './text.js';
-
-/** Kinds of operations on tokens and of movements. */
-export const TOKEN_KINDS: Readonly<Record<number, string>> = {
-  1: 'issue', 2: 'mint', 3: 'burn', 4: 'transfer', 5: 'hold', 6: 'release', 7: 'refund', 8: 'allow', 9: 'revoke', 10: 'debit',
-  11: 'stream', 12: 'settle', 13: 'stop', 14: 'schedule', 15: 'unschedule', 16: 'freeze', 17: 'unfreeze',
-  32: 'payment', 33: 'missed', 34: 'reward', 35: 'fee',
-};
 
 /** One operation on tokens; a field that its kind does not have is zero. */
 export interface TokenOp {

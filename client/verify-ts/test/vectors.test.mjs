@@ -3,7 +3,6 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import * as cairn from '../dist/index.js';
-import { codeName } from '../dist/codes.js';
 
 const docs = new URL('../../../docs/', import.meta.url);
 const vectors = (name) => JSON.parse(readFileSync(new URL(`vectors/${name}.json`, docs), 'utf8'));
@@ -105,10 +104,4 @@ test('receipt.json: receipts of every kind and what they state; refusals', () =>
     const code = refusal(() => cairn.verify(c.json ?? unhex(c.binary), anchor));
     assert.equal(cairn.CHECKS[code], c.error, c.name);
   }
-});
-
-test('docs/protocol.md: the table of codes', () => {
-  const rows = [...readFileSync(new URL('protocol.md', docs), 'utf8').matchAll(/^\| (\d+) \| ([A-Z_]+) \|/gm)];
-  assert.ok(rows.length > 40);
-  for (const [, code, name] of rows) assert.equal(codeName(Number(code)), name);
 });
