@@ -113,14 +113,30 @@ func (m *Machine) CheckTx(state State, head store.Head, raw []byte) error {
 	return m.door(state, &party, c, head.Height+1)
 }
 
-// Valid says whether a proposal may hold the transaction: its form and its
-// signature, nothing that depends on state. It is pure.
+// maxCodeTxs bounds the deployments and upgrades of one block: each may take
+// every validator's compiler up to a second.
+const maxCodeTxs = 2
+
+func carriesCode(c *checked) bool {
+	kind := c.Body.Kind()
+	return kind == protocol.TxDeploy || kind == protocol.TxUpgrade
+}
+
+// Valid says whether a proposal may hold the transactions: their form, their
+// signatures and how many carry code, nothing that depends on state. It is pure.
 func (m *Machine) Valid(txs [][]byte) error {
-	_, errs := m.checkAll(txs)
-	for _, err := range errs {
+	all, errs := m.checkAll(txs)
+	code := 0
+	for i, err := range errs {
 		if err != nil {
 			return err
 		}
+		if carriesCode(all[i]) {
+			code++
+		}
+	}
+	if code > maxCodeTxs {
+		return protocol.Refuse(protocol.CodeContractLimit, "a block with %d deployments and upgrades, at most %d are allowed", code, maxCodeTxs)
 	}
 	return nil
 }
@@ -140,8 +156,8 @@ const framing = 6
 
 // Order puts the transactions of a proposal in the order a block should have
 // them: as they came, but batches of one stream by sequence, since gossip may
-// have swapped them. What is no valid transaction is left out, and what
-// would exceed maxBytes waits.
+// have swapped them. What is no valid transaction is left out; what would
+// exceed maxBytes, and more code than a block may have, waits.
 func (m *Machine) Order(txs [][]byte, maxBytes int64) [][]byte {
 	all, _ := m.checkAll(txs)
 	type item struct {
@@ -151,9 +167,15 @@ func (m *Machine) Order(txs [][]byte, maxBytes int64) [][]byte {
 	}
 	places := make(map[protocol.StreamID]int)
 	items := make([]item, 0, len(txs))
+	code := 0
 	for i, c := range all {
 		if c == nil {
 			continue
+		}
+		if carriesCode(c) {
+			if code++; code > maxCodeTxs {
+				continue
+			}
 		}
 		it := item{raw: txs[i], place: i}
 		if batch, ok := c.Body.(*protocol.Batch); ok {

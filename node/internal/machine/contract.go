@@ -69,8 +69,8 @@ func (c *Contract) record() []byte {
 // all of them.
 const maxContracts = 1_000
 
-// maxCached bounds what is kept compiled or parsed: every contract, and as
-// many attempts to deploy one.
+// maxCached bounds the manifests that are kept parsed: of every contract, and
+// of as many attempts to deploy one.
 const maxCached = 2 * maxContracts
 
 // Contracts lists the deployed contracts in address order.
@@ -164,9 +164,7 @@ func (m *Machine) program(state State, c *Contract) (*vm.Program, error) {
 	if c.program != nil {
 		return c.program, nil
 	}
-	m.compile.Lock()
-	defer m.compile.Unlock()
-	if c.program = m.programs[c.CodeHash]; c.program != nil {
+	if c.program = m.engine.Cached(c.CodeHash); c.program != nil {
 		return c.program, nil
 	}
 	code, ok, err := state.Get(key(prefixCode, c.CodeHash[:]))
@@ -180,9 +178,6 @@ func (m *Machine) program(state State, c *Contract) (*vm.Program, error) {
 	if err != nil {
 		return nil, fmt.Errorf("module of contract %s at rest: %w", c.Address, err)
 	}
-	if len(m.programs) >= maxCached { // deployments that failed leave theirs behind
-		clear(m.programs)
-	}
-	m.programs[c.CodeHash], c.program = p, p
+	c.program = p
 	return p, nil
 }

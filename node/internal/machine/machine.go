@@ -37,15 +37,13 @@ type Machine struct {
 	lastParams genesis.Params                   // of rawParams; guarded by mu
 	manifests  map[protocol.Hash]*contractRules // by manifest hash; guarded by mu
 
-	compile  sync.Mutex                    // held while a module is compiled
-	programs map[protocol.Hash]*vm.Program // by code hash; guarded by compile
 }
 
 // New makes a machine for a chain. The engine is the caller's to close.
 func New(chainID string, engine *vm.Engine) *Machine {
 	return &Machine{
 		chainID: chainID, engine: engine, seen: newCache(cacheBytes),
-		manifests: make(map[protocol.Hash]*contractRules), programs: make(map[protocol.Hash]*vm.Program),
+		manifests: make(map[protocol.Hash]*contractRules),
 	}
 }
 

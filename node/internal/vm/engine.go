@@ -39,7 +39,13 @@ type Engine struct {
 
 	mu       sync.Mutex
 	programs map[programKey]*Program // guarded by mu
+	uses     uint64                  // counts uses, to tell which program was not asked for longest; guarded by mu
 }
+
+// maxPrograms bounds the programs that are kept compiled: each holds its code
+// and up to poolSize memories. Others are compiled again when asked for, and
+// freed when nobody has them any more.
+const maxPrograms = 256
 
 // programKey names compiled code: what it was and how it was metered.
 type programKey struct {
@@ -118,7 +124,7 @@ func (e *Engine) Load(code []byte) (*Program, error) {
 	key := programKey{sha256.Sum256(code), meter.Version}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if p := e.programs[key]; p != nil {
+	if p := e.use(key); p != nil {
 		return p, nil
 	}
 	metered, err := e.meter(code)
@@ -130,7 +136,7 @@ func (e *Engine) Load(code []byte) (*Program, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Program{engine: e, compiled: compiled}
+	p := newProgram(e, compiled)
 	exports := compiled.ExportedFunctions()
 	for kind, name := range entryNames {
 		_, p.entries[kind] = exports[name]
@@ -141,7 +147,42 @@ func (e *Engine) Load(code []byte) (*Program, error) {
 		return nil, err
 	}
 	e.programs[key] = p
+	e.use(key)
+	e.evict()
 	return p, nil
+}
+
+// Cached answers the program of a module by the module's hash, or nil where it
+// has to be loaded.
+func (e *Engine) Cached(code protocol.Hash) *Program {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.use(programKey{code, meter.Version})
+}
+
+// use answers a program and notes that it was asked for. e.mu is held.
+func (e *Engine) use(key programKey) *Program {
+	p := e.programs[key]
+	if p != nil {
+		e.uses++
+		p.used = e.uses
+	}
+	return p
+}
+
+// evict forgets the program that was not asked for longest, where there are
+// too many. e.mu is held.
+func (e *Engine) evict() {
+	if len(e.programs) <= maxPrograms {
+		return
+	}
+	var oldest programKey
+	for key, p := range e.programs { // uses differ: order does not matter
+		if q := e.programs[oldest]; q == nil || p.used < q.used {
+			oldest = key
+		}
+	}
+	delete(e.programs, oldest)
 }
 
 // compile answers compiled code, from the cache where it is there and sound.

@@ -32,14 +32,39 @@ var entryNames = [entryKinds]string{
 // Program is a loaded contract. Its methods are safe for concurrent use.
 type Program struct {
 	engine      *Engine
-	compiled    wazero.CompiledModule
 	entries     [entryKinds]bool
 	initializes bool
 	image       []byte   // memory every run starts from
 	globals     []uint64 // mutable globals every run starts from
+	used        uint64   // guarded by the engine's mu
+
+	*resources
+}
+
+// resources are what outlives the Go memory of a Program and has to be closed.
+// They know nothing of their Program, so that it can be found unused.
+type resources struct {
+	compiled wazero.CompiledModule
 
 	mu   sync.Mutex
 	idle []*instance // guarded by mu
+}
+
+// newProgram makes a program whose resources are closed once nobody has it.
+func newProgram(e *Engine, compiled wazero.CompiledModule) *Program {
+	p := &Program{engine: e, resources: &resources{compiled: compiled}}
+	runtime.AddCleanup(p, func(r *resources) { r.close() }, p.resources)
+	return p
+}
+
+func (r *resources) close() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, in := range r.idle {
+		in.mod.Close(in.ctx)
+	}
+	r.idle = nil
+	r.compiled.Close(context.Background())
 }
 
 // Has tells whether the module exports the entry point of a kind.
