@@ -67,8 +67,8 @@ func (a *ContractAct) AppendBinary(dst []byte) []byte {
 	return appendBytes(dst, a.Args)
 }
 
-// DecodeAct reads an act: *GapAct, *DeadLetterAct, *ContractAct, *TimerAct or
-// *MovementAct or *AccountAct.
+// DecodeAct reads an act: *GapAct, *DeadLetterAct, *ContractAct, *TimerAct,
+// *MovementAct, *AccountAct or *EraseAct.
 // What it accepts is the act's one encoding.
 func DecodeAct(payload []byte) (any, error) {
 	r := reader{buf: payload}
@@ -105,6 +105,8 @@ func DecodeAct(payload []byte) (any, error) {
 		return decodeMovement(&r)
 	case EntryAccount:
 		return decodeAccountAct(&r)
+	case EntryErase:
+		return decodeEraseAct(&r)
 	default:
 		return nil, Refuse(CodeMalformed, "act: kind %d is not known", kind)
 	}

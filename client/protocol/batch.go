@@ -79,11 +79,10 @@ func (b *Batch) appendBody(dst []byte) ([]byte, error) {
 		return nil, err
 	}
 	if b.Compressed == nil {
-		raw := joinRecords(b.Records)
-		if len(raw) > MaxBatchRawBytes {
-			return nil, Refuse(CodeTooLarge, "batch: events have %d bytes, the limit is %d", len(raw), MaxBatchRawBytes)
+		var err error
+		if b.Compressed, b.RawBytes, err = DeflateRecords(b.Records); err != nil {
+			return nil, err
 		}
-		b.Compressed, b.RawBytes = zstdEncoder().EncodeAll(raw, nil), len(raw)
 	}
 	dst = appendBytes(dst, b.Stream)
 	dst = binary.BigEndian.AppendUint64(dst, b.First)
@@ -92,6 +91,15 @@ func (b *Batch) appendBody(dst []byte) ([]byte, error) {
 	dst = binary.AppendUvarint(dst, uint64(len(b.Records)))
 	dst = binary.AppendUvarint(dst, uint64(b.RawBytes))
 	return appendBytes(dst, b.Compressed), nil
+}
+
+// DeflateRecords compresses records as a batch does; InflateRecords undoes it.
+func DeflateRecords(records [][]byte) (compressed []byte, rawBytes int, err error) {
+	raw := joinRecords(records)
+	if len(raw) > MaxBatchRawBytes {
+		return nil, 0, Refuse(CodeTooLarge, "batch: events have %d bytes, the limit is %d", len(raw), MaxBatchRawBytes)
+	}
+	return zstdEncoder().EncodeAll(raw, nil), len(raw), nil
 }
 
 func joinRecords(records [][]byte) []byte {

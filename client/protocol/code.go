@@ -92,6 +92,11 @@ const (
 	CodeTokenTerms        Code = 240
 	CodeNotFreezable      Code = 241
 	CodeTokenLimit        Code = 242
+	CodeErased            Code = 260
+	CodeNotErasable       Code = 261
+	CodeEraseDenied       Code = 262
+	CodeEntryUnknown      Code = 263
+	CodeEraseBusy         Code = 264
 	CodeNotFound          Code = 300
 	CodeBusy              Code = 301
 	CodeUnavailable       Code = 302
@@ -189,6 +194,11 @@ var codeTable = map[Code]codeInfo{
 	CodeTokenTerms:        {"TOKEN_TERMS", false, "the operation's fields do not fit together or are out of range; the node's answer names them"},
 	CodeNotFreezable:      {"NOT_FREEZABLE", false, "the right to freeze was not declared when the asset was issued"},
 	CodeTokenLimit:        {"TOKEN_LIMIT", false, "the account has as many holds, streams and schedules as it can; end some"},
+	CodeErased:            {"ERASED", false, "the entry's payload was erased; what is left is that it existed, and who erased it and why"},
+	CodeNotErasable:       {"NOT_ERASABLE", false, "the entry holds nothing that can be erased: it is of another kind, or was erased before"},
+	CodeEraseDenied:       {"ERASE_DENIED", false, "an event is erased by its producer, what a contract made by the contract's author, and either by an auditor"},
+	CodeEntryUnknown:      {"ENTRY_UNKNOWN", false, "the log, or the sender's stream, has no such entry yet"},
+	CodeEraseBusy:         {"ERASE_BUSY", true, "the erasures of that block named as many entries as a block's can; send it again"},
 	CodeNotFound:          {"NOT_FOUND", false, "this node knows nothing under that name"},
 	CodeBusy:              {"BUSY", true, "the node is at capacity; wait as long as Retry-After says and send it again"},
 	CodeUnavailable:       {"UNAVAILABLE", true, "the node cannot serve this now; try another node or wait"},

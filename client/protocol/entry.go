@@ -40,12 +40,14 @@ const (
 	// the steps by which several members act as one; Cause of a later step is the
 	// entry that proposed the act, and of what the act did too.
 	EntryAccount EntryKind = 9
+	// EntryErase records that the payload of an entry, its Cause, was erased.
+	EntryErase EntryKind = 12
 )
 
 var entryKindNames = map[EntryKind]string{
 	EntryEvent: "event", EntryDuplicate: "duplicate", EntryGap: "gap",
 	EntryEmitted: "emitted", EntryDeadLetter: "dead-letter", EntryContract: "contract",
-	EntryTimer: "timer", EntryToken: "token", EntryAccount: "account",
+	EntryTimer: "timer", EntryToken: "token", EntryAccount: "account", EntryErase: "erase",
 }
 
 // String is the kind's published name.

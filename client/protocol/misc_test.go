@@ -72,6 +72,26 @@ func TestEveryCodeIsExplained(t *testing.T) {
 	}
 }
 
+func TestEraseRefusals(t *testing.T) {
+	for _, e := range []Erase{
+		{Reason: 0, Count: 1}, {Reason: 7, Count: 1}, {Reason: 1}, {Reason: 1, Count: MaxEraseEntries + 1},
+		{Reason: 1, Count: 1, First: MaxSequence + 1}, {Reason: 1, Count: 1, Stream: "A b"},
+	} {
+		if _, err := SignTx(testChain, testKey(t, 7), 9, 0, &e); !hasCode(err, CodeMalformed) {
+			t.Errorf("%+v: %v", e, err)
+		}
+	}
+	for _, name := range EraseReasons() {
+		var reason EraseReason
+		if err := reason.UnmarshalText([]byte(name)); err != nil || reason.String() != name {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if new(EraseReason).UnmarshalText([]byte("")) == nil {
+		t.Error("the empty reason is known")
+	}
+}
+
 func TestPrivateKeyRange(t *testing.T) {
 	for _, bad := range [][]byte{nil, make([]byte, 32), bytes.Repeat([]byte{0xff}, 32), make([]byte, 31)} {
 		if _, err := PrivateKeyFromBytes(bad); err == nil {
@@ -97,6 +117,7 @@ func TestActsRoundTrip(t *testing.T) {
 		&DeadLetterAct{Code: CodeContractTrap, GuestCode: 3},
 		&ContractAct{Kind: TxCall, Contract: Address{1}, Name: "close", CodeHash: Hash{2}, ManifestHash: Hash{3}, Args: []byte("{}"), TxID: Hash{4}},
 		&TimerAct{ID: 5, Handler: 6, Data: []byte("due")},
+		&EraseAct{Reason: ReasonConsent, Index: 7, TxID: Hash{8}},
 	} {
 		b := act.AppendBinary(nil)
 		back, err := DecodeAct(b)

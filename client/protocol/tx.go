@@ -11,18 +11,19 @@ type TxKind uint8
 
 // Kinds of transactions. The numbers are part of the protocol.
 const (
-	TxBatch   TxKind = 1 // append events to a stream
-	TxDeploy  TxKind = 2 // store a contract's code and create the contract
-	TxCall    TxKind = 3 // call a contract's method
-	TxUpgrade TxKind = 4 // give a contract other code
-	TxControl TxKind = 5 // pause or resume a contract, redeliver or skip an entry
-	TxToken   TxKind = 6 // operations on tokens
-	TxAccount TxKind = 7 // keys of an account, and accounts of several members
+	TxBatch   TxKind = 1  // append events to a stream
+	TxDeploy  TxKind = 2  // store a contract's code and create the contract
+	TxCall    TxKind = 3  // call a contract's method
+	TxUpgrade TxKind = 4  // give a contract other code
+	TxControl TxKind = 5  // pause or resume a contract, redeliver or skip an entry
+	TxToken   TxKind = 6  // operations on tokens
+	TxAccount TxKind = 7  // keys of an account, and accounts of several members
+	TxErase   TxKind = 12 // erase payloads
 )
 
 var txKindNames = map[TxKind]string{
 	TxBatch: "batch", TxDeploy: "deploy", TxCall: "call", TxUpgrade: "upgrade", TxControl: "control",
-	TxToken: "token", TxAccount: "account",
+	TxToken: "token", TxAccount: "account", TxErase: "erase",
 }
 
 // String is the kind's published name.
@@ -159,6 +160,8 @@ func decodeBody(kind TxKind, r *reader) (Body, error) {
 		return decodeControl(r)
 	case TxToken:
 		return decodeToken(r)
+	case TxErase:
+		return decodeErase(r)
 	case TxAccount:
 		return decodeAccountTx(r)
 	}

@@ -37,6 +37,8 @@ func testBodies() []Body {
 		&ChangeMultisig{testMembers()},
 		&ProposeAct{Account: Address{5}, Expiry: 300, Body: &Control{Contract: Address{9}, Action: ActionPause}},
 		&ApproveAct{Act: 12},
+		&Erase{Reason: ReasonRequest, Stream: "meter-7", First: 40, Count: 3},
+		&Erase{Reason: ReasonOrder, First: 1 << 40, Count: 1},
 	}
 }
 
