@@ -205,8 +205,11 @@ func actWords(s *EntryStatement, cause string) string {
 	if cause != "" {
 		because = ", because of " + cause
 	}
-	if act, ok := s.Act.(*protocol.TimerAct); ok {
+	switch act := s.Act.(type) {
+	case *protocol.TimerAct:
 		return fmt.Sprintf("the firing of timer %d of contract %s with %s%s", act.ID, s.Origin, octets(act.Data), because)
+	case *protocol.EraseAct:
+		return fmt.Sprintf("the erasure of the payload of entry %d by %s, for the reason %q", act.Index, s.Origin, act.Reason)
 	}
 	return fmt.Sprintf("of kind %s, from %s%s", s.Kind, s.Origin, because)
 }
