@@ -165,7 +165,7 @@ func (p *Producer) resolveHeld(b *batch) error {
 			return fmt.Errorf("%w: stream %s, sequence %d", ErrForgotten, p.stream, b.first+uint64(at))
 		}
 		for _, e := range entries {
-			if e.Sequence != b.first+uint64(at) || e.Record != sha256.Sum256(b.records[at]) {
+			if e.Sequence != b.first+uint64(at) || !e.Erased && e.Record != sha256.Sum256(b.records[at]) {
 				return fmt.Errorf("%w: stream %s, sequence %d, entry %d; use another stream name for another source", ErrConflict, p.stream, b.first+uint64(at), e.Index)
 			}
 			r := Result{Index: e.Index, Entry: e.Index, Height: e.Height, Duplicate: e.Kind == protocol.EntryDuplicate, Held: e.Sequence < p.held}

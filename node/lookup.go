@@ -42,9 +42,17 @@ func (b *backend) Entry(index uint64) (rest.Entry, error) {
 	} else if ok {
 		out.Stream = name
 	}
-	payload, err := machine.ReadPayload(b.store, index)
+	view, _, err := b.viewAt(0)
+	if err != nil {
+		return out, err
+	}
+	payload, err := machine.ReadPayload(b.store, view, index)
 	if err != nil {
 		return out, asRefusal(err, "entry %d has no payload", index)
+	}
+	if payload.Erased {
+		out.Erased, err = b.erasure(index)
+		return out, err
 	}
 	switch e.Kind {
 	case protocol.EntryEvent, protocol.EntryDuplicate, protocol.EntryEmitted:
@@ -59,6 +67,40 @@ func (b *backend) Entry(index uint64) (rest.Entry, error) {
 		}
 	}
 	return out, nil
+}
+
+// erasure says who erased an entry's payload, when and why.
+func (b *backend) erasure(index uint64) (*rest.Erasure, error) {
+	s, _, err := b.viewAt(0) // it may have been erased since the caller looked
+	if err != nil {
+		return nil, err
+	}
+	by, ok, err := machine.ErasedBy(s, index)
+	if err != nil || !ok {
+		return nil, orFault(err, "payload of entry %d is gone, and nothing says why", index)
+	}
+	e, err := b.entryAt(by)
+	if err != nil {
+		return nil, err
+	}
+	payload, err := machine.ReadPayload(b.store, s, by)
+	if err != nil {
+		return nil, err
+	}
+	decoded, err := protocol.DecodeAct(payload.Bytes)
+	act, isErase := decoded.(*protocol.EraseAct)
+	if err != nil || !isErase {
+		return nil, fmt.Errorf("entry %d at rest is no erasure", by)
+	}
+	return &rest.Erasure{Index: by, Height: e.Height, TimeMs: e.TimeMs, By: e.Origin, Reason: act.Reason}, nil
+}
+
+// orFault answers err, or a fault of this node where there is none.
+func orFault(err error, format string, args ...any) error {
+	if err != nil {
+		return err
+	}
+	return fmt.Errorf(format, args...)
 }
 
 func causeOf(e *protocol.Entry) *uint64 {
@@ -97,18 +139,22 @@ func (b *backend) Stream(producer protocol.Address, name string) (rest.Stream, e
 // StreamEntries lists what became of a stream's sequences from one on.
 func (b *backend) StreamEntries(producer protocol.Address, name string, from uint64, count int) ([]rest.StreamEntry, error) {
 	id := protocol.NewStreamID(producer, name)
+	view, _, err := b.viewAt(0)
+	if err != nil {
+		return nil, err
+	}
 	var out []rest.StreamEntry
 	for len(out) < count {
 		index, ok, err := machine.StreamEntry(b.store, id, from)
 		if err != nil || !ok {
 			return out, err
 		}
-		first, payloads, err := machine.ReadBundle(b.store, index)
+		first, payloads, err := machine.ReadBundle(b.store, view, index)
 		if err != nil {
 			return out, asRefusal(err, "entry %d has no payload", index)
 		}
 		for ; index-first < uint64(len(payloads)) && len(out) < count; index++ {
-			entry, next, err := b.streamEntry(index, payloads[index-first].Bytes)
+			entry, next, err := b.streamEntry(index, payloads[index-first])
 			if err != nil {
 				return out, err
 			}
@@ -119,18 +165,21 @@ func (b *backend) StreamEntries(producer protocol.Address, name string, from uin
 }
 
 // streamEntry describes one entry of a stream, and says which sequence follows it.
-func (b *backend) streamEntry(index uint64, payload []byte) (entry rest.StreamEntry, next uint64, err error) {
+func (b *backend) streamEntry(index uint64, payload machine.Payload) (entry rest.StreamEntry, next uint64, err error) {
 	e, err := b.entryAt(index)
 	if err != nil {
 		return entry, 0, err
 	}
 	entry = rest.StreamEntry{
-		Sequence: e.Sequence, Index: index, Height: e.Height, Kind: e.Kind, Cause: causeOf(&e), Record: sha256.Sum256(payload),
+		Sequence: e.Sequence, Index: index, Height: e.Height, Kind: e.Kind, Cause: causeOf(&e), Erased: payload.Erased,
+	}
+	if !payload.Erased {
+		entry.Record = sha256.Sum256(payload.Bytes)
 	}
 	if e.Kind != protocol.EntryGap {
 		return entry, e.Sequence + 1, nil
 	}
-	act, err := protocol.DecodeAct(payload)
+	act, err := protocol.DecodeAct(payload.Bytes)
 	if err != nil {
 		return entry, 0, err
 	}

@@ -38,7 +38,11 @@ func (b *backend) Receipt(ctx context.Context, index uint64) (*proof.Receipt, er
 	if err != nil {
 		return nil, err
 	}
-	payload, err := machine.ReadPayload(b.store, index)
+	view, _, err := b.viewAt(0)
+	if err != nil {
+		return nil, err
+	}
+	payload, err := machine.ReadPayload(b.store, view, index)
 	if err != nil {
 		return nil, asRefusal(err, "entry %d has no payload", index)
 	}
@@ -57,7 +61,7 @@ func (b *backend) Receipt(ctx context.Context, index uint64) (*proof.Receipt, er
 	return &proof.Receipt{
 		ChainID: b.genesis.ChainID, Header: p.header, Commit: p.commit,
 		Entry: &proof.EntryProof{
-			Index: index, LogSize: p.head.LogSize, Entry: entry, Blind: payload.Blind, Payload: payload.Bytes, Path: path,
+			Index: index, LogSize: p.head.LogSize, Entry: entry, Withheld: payload.Erased, Blind: payload.Blind, Payload: payload.Bytes, Path: path,
 			Params: p.leaves[1], State: p.leaves[2],
 		},
 	}, nil

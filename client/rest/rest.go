@@ -76,6 +76,16 @@ type Entry struct {
 	Commitment protocol.Hash      `json:"commitment"`
 	Event      *protocol.Event    `json:"event,omitempty"`
 	Act        any                `json:"act,omitempty"`
+	Erased     *Erasure           `json:"erased,omitempty"` // instead of the event or act
+}
+
+// Erasure says that an entry's payload was erased.
+type Erasure struct {
+	Index  uint64               `json:"index"` // of the entry that says so
+	Height uint64               `json:"height"`
+	TimeMs uint64               `json:"timeMs"`
+	By     protocol.Address     `json:"by"`
+	Reason protocol.EraseReason `json:"reason"`
 }
 
 // Render is the entry's JSON with the event's data octets as they were
@@ -109,7 +119,8 @@ type StreamEntry struct {
 	Index    uint64             `json:"index"`
 	Height   uint64             `json:"height"`
 	Kind     protocol.EntryKind `json:"kind"`
-	Record   protocol.Hash      `json:"record"`            // SHA-256 of the entry's payload
+	Record   protocol.Hash      `json:"record"`            // SHA-256 of the entry's payload; zero where that was erased
+	Erased   bool               `json:"erased,omitempty"`  // the payload was erased
 	Cause    *uint64            `json:"cause,omitempty"`   // of a duplicate: the first one's index
 	Skipped  uint64             `json:"skipped,omitempty"` // of a gap: how many sequences it stands for
 }

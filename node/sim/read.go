@@ -15,6 +15,7 @@ type Entry struct {
 	Event   *protocol.Event // of an event, a duplicate and what a contract emitted
 	Act     any             // of the others, as protocol.DecodeAct answers it
 	Hop     uint8           // contract deliveries between a producer's event and this
+	Erased  bool            // the payload was erased
 	payload []byte
 }
 
@@ -32,9 +33,13 @@ func (l *Ledger) Entry(index uint64) (Entry, error) {
 
 // Entries reads up to count entries from an index on.
 func (l *Ledger) Entries(from uint64, count int) ([]Entry, error) {
+	view, err := l.store.View(l.Height())
+	if err != nil {
+		return nil, err
+	}
 	var entries []Entry
 	for end := min(l.Size(), from+uint64(count)); from < end; {
-		first, payloads, err := machine.ReadBundle(l.store, from)
+		first, payloads, err := machine.ReadBundle(l.store, view, from)
 		if err != nil {
 			return nil, fmt.Errorf("sim: %w", err)
 		}
@@ -50,13 +55,16 @@ func (l *Ledger) Entries(from uint64, count int) ([]Entry, error) {
 }
 
 func (l *Ledger) entry(index uint64, p machine.Payload) (Entry, error) {
-	e := Entry{Index: index, Hop: p.Hop, payload: p.Bytes}
+	e := Entry{Index: index, Hop: p.Hop, Erased: p.Erased, payload: p.Bytes}
 	raw, err := l.store.Entry(index)
 	if err != nil {
 		return e, err
 	}
 	if e.Entry, err = protocol.DecodeEntry(raw); err != nil {
 		return e, err
+	}
+	if p.Erased {
+		return e, nil
 	}
 	if protocol.Commitment(p.Blind, p.Bytes) != e.Commitment {
 		return e, fmt.Errorf("the payload is not what it commits to")

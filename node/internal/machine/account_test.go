@@ -75,7 +75,7 @@ func events(stream string, first uint64, source string, count int) *protocol.Bat
 // accountAct reads an entry's act and holds the entry to it.
 func (l *ledger) accountAct(index uint64, cause uint64) *protocol.AccountAct {
 	l.t.Helper()
-	payload, err := ReadPayload(l.store, index)
+	payload, err := ReadPayload(l.store, l.view(), index)
 	if err != nil {
 		l.t.Fatal(err)
 	}

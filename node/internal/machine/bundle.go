@@ -8,18 +8,23 @@ import (
 	"github.com/cairn-ledger/cairn/client/protocol"
 )
 
-// A bundle holds the payloads and blinds of a run of consecutive entries. Two
+// A bundle holds the payloads and blinds of a run of consecutive entries. Three
 // forms: a producer's batch stays as compressed as it was sent; what the
-// ledger itself appends is listed payload by payload.
+// ledger itself appends is listed payload by payload; and what erasing left of
+// either is listed without seed, since that would give the erased blinds back.
 //
-//	batch:  1 || seed [32] || first sequence || absorbed || skip || count || raw size || zstd frame
-//	ledger: 2 || (hop || blind [32] || length || payload)*
+//	batch:    1 || seed [32] || first sequence || absorbed || skip || count || raw size || zstd frame
+//	ledger:   2 || (hop || blind [32] || length || payload)*
+//	scrubbed: 3 || count || (0, or 1 || hop || blind [32])* || (length || payload)* of those kept
+//	          4 || the same, but then raw size || zstd frame of (length || payload)*
 //
 // Numbers are uvarints. The store treats bundles as opaque. Nothing here is
 // hashed: the entries' commitments are.
 const (
-	bundleBatch  = 1
-	bundleLedger = 2
+	bundleBatch          = 1
+	bundleLedger         = 2
+	bundleScrubbed       = 3
+	bundleScrubbedZipped = 4
 )
 
 // Payload is what an entry commits to.
@@ -27,6 +32,8 @@ type Payload struct {
 	Blind protocol.Blind
 	Bytes []byte // an event record or an act
 	Hop   uint8  // contract deliveries between a producer's event and this entry
+	// Erased: blind and payload are gone, or must not be shown.
+	Erased bool
 }
 
 // encodeBatchBundle stores a batch whose first absorbed events were already
@@ -57,8 +64,11 @@ func DecodeBundle(bundle []byte) ([]Payload, error) {
 	if len(bundle) == 0 {
 		return nil, errBundle
 	}
-	if bundle[0] == bundleLedger {
+	switch bundle[0] {
+	case bundleLedger:
 		return decodeLedgerBundle(bundle[1:])
+	case bundleScrubbed, bundleScrubbedZipped:
+		return decodeScrubbed(bundle[1:], bundle[0] == bundleScrubbedZipped)
 	}
 	if bundle[0] != bundleBatch || len(bundle) < 1+32 {
 		return nil, errBundle

@@ -234,7 +234,9 @@ func (x *execution) attempt(c *Contract, index uint64, entry freshEntry) (*attem
 	}
 	a := &attempt{gas: gasPerDelivery, payload: payload, host: newHost(x, c, x.b.State().Child(), index, payload.Blind)}
 	var entrypoint vm.Entrypoint
-	if entry.Kind == protocol.EntryTimer {
+	if payload.Erased {
+		err = protocol.Refuse(protocol.CodeErased, "the payload of entry %d was erased", index)
+	} else if entry.Kind == protocol.EntryTimer {
 		entrypoint, err = x.timerInput(index, payload)
 	} else {
 		entrypoint, err = x.eventInput(c, index, entry, a.host, payload)
@@ -317,13 +319,18 @@ func (x *execution) entryAt(index uint64) (freshEntry, error) {
 // payloadAt reads an entry's payload; for older entries the last bundle read
 // is kept, since a contract that is behind reads on in order.
 func (x *execution) payloadAt(index uint64, entry freshEntry) (Payload, error) {
+	if x.anyErased {
+		if _, gone, err := ErasedBy(x.b.State(), index); err != nil || gone {
+			return erasedPayload(&entry.Entry), err
+		}
+	}
 	if index >= x.base {
 		return entry.Payload, nil
 	}
 	if i := index - x.oldFirst; index >= x.oldFirst && i < uint64(len(x.oldBundle)) {
 		return x.oldBundle[i], nil
 	}
-	first, payloads, err := ReadBundle(x.b, index)
+	first, payloads, err := readBundle(x.b, index)
 	if err != nil {
 		return Payload{}, err
 	}
@@ -336,8 +343,32 @@ type BundleReader interface {
 	Bundle(index uint64) (first uint64, count uint32, data []byte, err error)
 }
 
-// ReadBundle reads the payloads of the run of entries that holds an entry.
-func ReadBundle(r BundleReader, index uint64) (first uint64, payloads []Payload, err error) {
+// ReadBundle reads the payloads of the run of entries that holds an entry. What
+// was erased up to the state s is not shown, also where the octets still are.
+func ReadBundle(r BundleReader, s State, index uint64) (first uint64, payloads []Payload, err error) {
+	if first, payloads, err = readBundle(r, index); err != nil {
+		return 0, nil, err
+	}
+	var after []byte
+	if first > 0 {
+		after = erasedKey(first - 1)
+	}
+	erased, err := s.Scan([]byte{prefixErased}, after, len(payloads))
+	if err != nil {
+		return 0, nil, err
+	}
+	for _, kv := range erased {
+		if len(kv.Key) != 1+8 {
+			return 0, nil, fmt.Errorf("erasure %x is damaged", kv.Key)
+		}
+		if at := binary.BigEndian.Uint64(kv.Key[1:]) - first; at < uint64(len(payloads)) {
+			payloads[at] = Payload{Erased: true}
+		}
+	}
+	return first, payloads, nil
+}
+
+func readBundle(r BundleReader, index uint64) (first uint64, payloads []Payload, err error) {
 	first, count, data, err := r.Bundle(index)
 	if err != nil {
 		return 0, nil, err
@@ -351,9 +382,9 @@ func ReadBundle(r BundleReader, index uint64) (first uint64, payloads []Payload,
 	return first, payloads, nil
 }
 
-// ReadPayload reads the payload and blind of one entry.
-func ReadPayload(r BundleReader, index uint64) (Payload, error) {
-	first, payloads, err := ReadBundle(r, index)
+// ReadPayload reads the payload and blind of one entry, or that they were erased.
+func ReadPayload(r BundleReader, s State, index uint64) (Payload, error) {
+	first, payloads, err := ReadBundle(r, s, index)
 	if err != nil {
 		return Payload{}, err
 	}

@@ -76,6 +76,9 @@ type execution struct {
 	party  membership.Party // who the transaction in progress speaks for
 	gasMax uint64           // what a run of that transaction may use
 
+	anyErased bool   // some entry's payload was erased, in this block or before
+	erasing   uint64 // entries that this block's erasures name
+
 	runs      map[protocol.StreamID][]run // appended by this block
 	input     []byte                      // scratch: the record of the delivery in progress
 	oldFirst  uint64                      // index of oldBundle's first entry
@@ -104,6 +107,9 @@ func (m *Machine) Execute(b *store.Batch, block Block) (Result, error) {
 		return Result{}, err
 	}
 	if err := x.openBank(); err != nil {
+		return Result{}, err
+	}
+	if err := x.findErased(); err != nil {
 		return Result{}, err
 	}
 	all, refusals := m.checkAll(block.Txs)
@@ -190,6 +196,8 @@ func (x *execution) do(c *checked, out *Outcome) error {
 		return x.control(c, body, out)
 	case *protocol.Token:
 		return x.token(c, body, out)
+	case *protocol.Erase:
+		return x.erase(c, body, out)
 	}
 	return x.account(c, out)
 }

@@ -21,6 +21,7 @@ import (
 //	j || contract                   -> the contract's timers: next id, pending, first due (timer.go)
 //	h || contract || unit || due || id -> timer
 //	i || contract || id             -> unit and due point of a timer
+//	x || log index                  -> index of the entry that says the payload was erased
 const (
 	prefixStream   = 's'
 	prefixReplay   = 't'
@@ -34,6 +35,7 @@ const (
 	prefixTimers   = 'j'
 	prefixTimer    = 'h'
 	prefixTimerID  = 'i'
+	prefixErased   = 'x'
 )
 
 // Keys of the side tables: indexes that follow from the log, so they need no
@@ -43,11 +45,13 @@ const (
 //	r || stream id || sequence      -> log index and count of a run of entries starting there
 //	o || transaction id             -> height and outcome
 //	l || stream id                  -> producer and stream name
+//	x || log index                  -> erased, and not yet scrubbed from the disk (scrub.go)
 const (
 	sideSource  = 'i'
 	sideRun     = 'r'
 	sideOutcome = 'o'
 	sideStream  = 'l'
+	sideScrub   = 'x'
 )
 
 func key(prefix byte, parts ...[]byte) []byte {

@@ -300,10 +300,20 @@ func (l *ledger) entry(index uint64) protocol.Entry {
 	return entry
 }
 
+// view is the newest committed state.
+func (l *ledger) view() *store.View {
+	l.t.Helper()
+	view, err := l.store.View(l.store.Head().Height)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	return view
+}
+
 // event reads an event back and holds it to its entry's commitment.
 func (l *ledger) event(index uint64) protocol.Event {
 	l.t.Helper()
-	payload, err := ReadPayload(l.store, index)
+	payload, err := ReadPayload(l.store, l.view(), index)
 	if err != nil {
 		l.t.Fatal(err)
 	}

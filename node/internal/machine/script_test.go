@@ -23,6 +23,8 @@ var rewrite = flag.Bool("rewrite", false, "rewrite testdata from what the machin
 //
 //	batch stream=s first=0 ids=a,b|count=N [skip=N] [by=NAME] [ahead=N] [expired=1] [type=T] [day=DATE] [data=JSON]
 //	deploy NAME | call CONTRACT METHOD | again (the last transaction once more)
+//	redeliver CONTRACT INDEX
+//	erase [stream=s] first=0 [count=N] reason=WORD [by=NAME]
 //	params KEY=N ... (before the first block)
 //	query CONTRACT METHOD ARGS
 func TestScripts(t *testing.T) {
@@ -136,9 +138,13 @@ func (s *script) describeLog(out *strings.Builder, from uint64) {
 		if e.Cause != protocol.NoCause {
 			fmt.Fprintf(out, " cause=%d", e.Cause)
 		}
-		payload, err := ReadPayload(s.store, index)
+		payload, err := ReadPayload(s.store, s.view(), index)
 		if err != nil {
 			s.t.Fatal(err)
+		}
+		if payload.Erased {
+			fmt.Fprintln(out, " (erased)")
+			continue
 		}
 		if protocol.Commitment(payload.Blind, payload.Bytes) != e.Commitment {
 			s.t.Fatalf("entry %d does not commit to its payload", index)
@@ -159,6 +165,8 @@ func (s *script) describeLog(out *strings.Builder, from uint64) {
 				fmt.Fprintf(out, " %s guest=%d", act.Code.Name(), act.GuestCode)
 			case *protocol.ContractAct:
 				fmt.Fprintf(out, " %s", act.Name)
+			case *protocol.EraseAct:
+				fmt.Fprintf(out, " %d %s", act.Index, act.Reason)
 			}
 		}
 		fmt.Fprintln(out)
@@ -232,6 +240,19 @@ func (s *script) transaction(words []string) []byte {
 	case "deploy":
 		module, manifest := s.files(words[1])
 		body = &protocol.Deploy{Code: module, Manifest: manifest, Args: []byte(options["args"])}
+	case "redeliver":
+		index, err := strconv.ParseUint(words[2], 10, 64)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		body = &protocol.Control{Contract: protocol.ContractAddress(s.keys["author"].Address(), words[1]), Action: protocol.ActionRedeliver, Index: index}
+	case "erase":
+		who = "producer"
+		e := &protocol.Erase{Stream: options["stream"], First: number("first"), Count: max(number("count"), 1)}
+		if err := e.Reason.UnmarshalText([]byte(options["reason"])); err != nil {
+			s.t.Fatal(err)
+		}
+		body = e
 	case "call":
 		body = &protocol.Call{Contract: protocol.ContractAddress(s.keys["author"].Address(), words[1]), Method: words[2]}
 	default:

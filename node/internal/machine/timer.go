@@ -52,7 +52,7 @@ type timer struct {
 	handler uint32
 	set     uint64         // height that set it; it fires at a later one
 	cause   uint64         // entry whose delivery set it
-	blind   protocol.Blind // of that entry
+	blind   protocol.Blind // one step away from that entry's
 	data    []byte
 }
 
@@ -100,7 +100,7 @@ func (h *host) Schedule(r vm.TimerRequest) (uint64, error) {
 	all.pending++
 	t := timer{
 		unit: abi.UnitHeight, due: r.At, id: all.last, handler: r.Handler,
-		set: h.x.block.Height, cause: h.cause, blind: h.blind, data: r.Data,
+		set: h.x.block.Height, cause: h.cause, blind: origin(h.cause, h.blind).Blind, data: r.Data,
 	}
 	if r.ByTime {
 		t.unit = abi.UnitTime

@@ -42,7 +42,7 @@ func (l *ledger) movements(from uint64) (list []*protocol.MovementAct, entries [
 	l.t.Helper()
 	for index := from; index < l.store.Head().LogSize; index++ {
 		e := l.entry(index)
-		payload, err := ReadPayload(l.store, index)
+		payload, err := ReadPayload(l.store, l.view(), index)
 		if err != nil || protocol.Commitment(payload.Blind, payload.Bytes) != e.Commitment {
 			l.t.Fatalf("entry %d does not commit to its payload: %v", index, err)
 		}

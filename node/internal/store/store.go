@@ -131,6 +131,7 @@ func openPebble(dir string, o Options) (*pebble.DB, error) {
 		WALBytesPerSync:             1 << 20,
 		FormatMajorVersion:          pebble.FormatNewest,
 		Logger:                      fatalOnly{o.Fatal},
+		Cleaner:                     deleteAtOnce{},
 	}
 	if o.ReadDamaged {
 		options.EventListener = &pebble.EventListener{DataCorruption: func(pebble.DataCorruptionInfo) {}}
