@@ -131,16 +131,33 @@ func (p *payloadCheck) look(index uint64, raw []byte) {
 	}
 	entry, err := protocol.DecodeEntry(raw)
 	if err == nil && (index < p.first || index-p.first >= uint64(len(p.payloads))) {
-		p.first, p.payloads, err = machine.ReadBundle(p.store, index)
+		p.first, p.payloads, err = machine.StoredBundle(p.store, index)
 	}
 	if err != nil {
 		p.err = fmt.Errorf("entry %d: %w", index, err)
 		return
 	}
 	payload := p.payloads[index-p.first]
+	if payload.Erased {
+		p.err = p.erased(index)
+		return
+	}
 	if got := protocol.Commitment(payload.Blind, payload.Bytes); got != entry.Commitment {
 		p.err = fmt.Errorf("entry %d commits to %s, its payload and blind to %s", index, entry.Commitment, got)
 	}
+}
+
+// erased holds a payload that is gone to the state, which says whose erasure
+// took it.
+func (p *payloadCheck) erased(index uint64) error {
+	view, err := p.store.View(p.store.Head().Height)
+	if err != nil {
+		return nil // the state's own damage is told apart
+	}
+	if _, ok, err := machine.ErasedBy(view, index); err != nil || !ok {
+		return orFault(err, "entry %d: its payload is gone, and nothing says that it was erased", index)
+	}
+	return nil
 }
 
 // blocks holds CometBFT's blocks to their hashes and signatures, and their

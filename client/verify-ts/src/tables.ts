@@ -79,6 +79,11 @@ export const CODES: Readonly<Record<number, string>> = {
   240: 'TOKEN_TERMS',
   241: 'NOT_FREEZABLE',
   242: 'TOKEN_LIMIT',
+  260: 'ERASED',
+  261: 'NOT_ERASABLE',
+  262: 'ERASE_DENIED',
+  263: 'ENTRY_UNKNOWN',
+  264: 'ERASE_BUSY',
   300: 'NOT_FOUND',
   301: 'BUSY',
   302: 'UNAVAILABLE',
@@ -101,6 +106,7 @@ export const ENTRY_KINDS: Readonly<Record<number, string>> = {
   7: 'timer',
   8: 'token',
   9: 'account',
+  12: 'erase',
 };
 
 /** Kinds of operations on tokens and of movements. */

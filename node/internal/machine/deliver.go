@@ -330,7 +330,7 @@ func (x *execution) payloadAt(index uint64, entry freshEntry) (Payload, error) {
 	if i := index - x.oldFirst; index >= x.oldFirst && i < uint64(len(x.oldBundle)) {
 		return x.oldBundle[i], nil
 	}
-	first, payloads, err := readBundle(x.b, index)
+	first, payloads, err := StoredBundle(x.b, index)
 	if err != nil {
 		return Payload{}, err
 	}
@@ -346,7 +346,7 @@ type BundleReader interface {
 // ReadBundle reads the payloads of the run of entries that holds an entry. What
 // was erased up to the state s is not shown, also where the octets still are.
 func ReadBundle(r BundleReader, s State, index uint64) (first uint64, payloads []Payload, err error) {
-	if first, payloads, err = readBundle(r, index); err != nil {
+	if first, payloads, err = StoredBundle(r, index); err != nil {
 		return 0, nil, err
 	}
 	var after []byte
@@ -368,7 +368,9 @@ func ReadBundle(r BundleReader, s State, index uint64) (first uint64, payloads [
 	return first, payloads, nil
 }
 
-func readBundle(r BundleReader, index uint64) (first uint64, payloads []Payload, err error) {
+// StoredBundle reads the payloads of the run of entries that holds an entry, as
+// they are at rest: erased ones too, until they are scrubbed.
+func StoredBundle(r BundleReader, index uint64) (first uint64, payloads []Payload, err error) {
 	first, count, data, err := r.Bundle(index)
 	if err != nil {
 		return 0, nil, err

@@ -45,7 +45,7 @@ func scrubOne(s *store.Store) (first uint64, found bool, err error) {
 	if err != nil || !found {
 		return 0, false, err
 	}
-	first, payloads, err := readBundle(s, index)
+	first, payloads, err := StoredBundle(s, index)
 	if err != nil {
 		return 0, false, err
 	}
