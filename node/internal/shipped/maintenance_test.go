@@ -30,7 +30,7 @@ const nab = "../../../../shared/data/pdm-nab/"
 const ordersDigest = "0c2ff4f665ad01a3c73b30f5745441c1d4b51d114db8c0b5ee7ddb86f6ea82d8"
 
 // maintenanceGas bounds a reading that changes nothing about an order.
-const maintenanceGas = 36_000
+const maintenanceGas = 40_000
 
 // maintenanceModules are the same contract, from Go and from Rust.
 var maintenanceModules = []string{"maintenance", "maintenance-rust"}

@@ -25,7 +25,7 @@ const billsDigest = "38e731641eec5404ce551e3a2b2d18d1cb47148cfade4726da396dc1a26
 
 // meteringGas bounds a reading in the middle of a postpaid period: one state
 // read and one write of 257 bytes, which with the memory image are 22,000 of it.
-const meteringGas = 32_000
+const meteringGas = 35_000
 
 // A year of a real meter through the manifest's projection and the built
 // contract: the bills are those of the native tests.

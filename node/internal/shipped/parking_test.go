@@ -19,7 +19,7 @@ const birmingham = "../../../../shared/data/parking-birmingham/parking_birmingha
 
 // parkingGas bounds a reading in the middle of a week. About 17,500 of it are
 // the engine's, for the memory image, one state read and one write.
-const parkingGas = 28_000
+const parkingGas = 30_000
 
 // Eleven weeks of real readings through the manifest's projection and the
 // built contract: the digest of all evaluations is the one that the contract's

@@ -383,7 +383,7 @@ func TestConcurrentRuns(t *testing.T) {
 func TestGasIsPinned(t *testing.T) {
 	e := newEngine(t, Config{Interpreter: true})
 	want := map[string][]uint64{
-		"kernels": {1_527_975, 1_056_808, 347_531, 348_232},
+		"kernels": {1_527_975, 1_318_952, 347_531, 348_232},
 		"hostile": {8_205},
 	}
 	for name, gas := range want {

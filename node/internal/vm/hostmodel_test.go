@@ -37,7 +37,7 @@ const (
 	modelScan, modelPair, modelEmit, modelEmitByte                         = 6_000, 600, 12_000, 12
 	modelHash, modelHashByte, modelVerify, modelLog, modelFailure          = 600, 8, 500_000, 300, 10_000
 	modelContract, modelArgByte, modelTimer                                = 30_000, 10, 30_000
-	modelConst, modelCall, modelMemory                                     = 1, 6, 2
+	modelConst, modelCall, modelMemory                                     = 1, 6, 6
 )
 
 // newHostModel begins a run of a script with its memory's image.

@@ -12,7 +12,7 @@ const (
 	costCall         = 6  // and the counting of depth
 	costCallIndirect = 10 // and the checks of table bounds and type
 	costBranchTable  = 3
-	costMemory       = 2 // loads and stores check bounds
+	costMemory       = 6 // loads and stores check bounds; one that misses the cache takes 7 ns and more
 	costGlobal       = 2
 	costMultiply     = 2
 	costDivide32     = 12

@@ -23,7 +23,7 @@
 package meter
 
 // Version of the metering, for cache keys and the marker in the output.
-const Version = 2
+const Version = 3
 
 // MaxDepth bounds nested calls inside a module. The interpreter of wazero
 // gives up at 2,000 frames; a frame of an admitted function is under 100 KB, so
