@@ -215,9 +215,7 @@ func (r *Receipt) toJSON() *receiptJSON {
 		}
 		text.Map = mapJSON{LogParams: &p.LogParams}
 	}
-	h, c := &r.Header, &r.Commit
-	text.Header = headerJSON{timeJSON(h.TimeNs), h.Version, h.Blocks, h.Next, h.Results, h.Tail}
-	text.Commit = c.toJSON()
+	text.Header, text.Commit = headerOf(&r.Header), r.Commit.toJSON()
 	return text
 }
 
@@ -269,8 +267,7 @@ func (text *receiptJSON) receipt() (*Receipt, error) {
 		}
 		r.State = p
 	}
-	h := &text.Header
-	r.Header = Header{int64(h.Time), h.Version, h.Blocks, h.Next, h.Results, h.Tail}
+	r.Header = text.Header.open()
 	var err error
 	r.Commit, err = text.Commit.commit()
 	return r, err

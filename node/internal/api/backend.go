@@ -16,6 +16,8 @@ import (
 // Backend is the node behind the API. Errors that carry a protocol.Code are
 // answers; any other is a fault of the node. Methods are safe for concurrent use.
 type Backend interface {
+	Auditor
+
 	// Height is the newest committed block's. It waits until that is atLeast,
 	// or ctx ends; 0 waits for nothing.
 	Height(ctx context.Context, atLeast uint64) uint64
@@ -24,7 +26,6 @@ type Backend interface {
 	// Status says where a transaction is, waiting up to wait for a decision.
 	// When ctx ends it answers what it knows.
 	Status(ctx context.Context, id protocol.Hash, wait time.Duration) (rest.Status, error)
-	Head() (rest.Head, error)
 	Entry(index uint64) (rest.Entry, error)
 	// FindEvent finds an event by its CloudEvents identity; a zero producer is any.
 	FindEvent(producer protocol.Address, source, id string) (index uint64, err error)

@@ -51,7 +51,14 @@ func (s *Server) status(r *request) (any, error) {
 	return s.backend.Status(r.Context(), id, wait)
 }
 
-func (s *Server) head(*request) (any, error) { return s.backend.Head() }
+// head says where the ledger stands, or stood: ?height= or ?time=.
+func (s *Server) head(r *request) (any, error) {
+	height, err := s.height(r)
+	if err != nil {
+		return nil, err
+	}
+	return s.backend.HeadAt(height)
+}
 
 func (s *Server) genesis(*request) (any, error) {
 	return raw{"application/json", s.backend.Genesis()}, nil
@@ -155,13 +162,13 @@ func (r *request) receiptFormat() (func(renderer) (any, error), error) {
 // maxKeyBytes bounds the key of a state receipt.
 const maxKeyBytes = 1024
 
-// state proves a key's value or absence: ?key=hex, &height= for a past one.
+// state proves a key's value or absence: ?key=hex, &height= or &time= for a past one.
 func (s *Server) state(r *request) (any, error) {
 	key, err := hex.DecodeString(r.params.Get("key"))
 	if err != nil || len(key) == 0 || len(key) > maxKeyBytes {
 		return nil, protocol.Refuse(protocol.CodeBadRequest, "key: must be 1 to %d bytes in hex", maxKeyBytes)
 	}
-	height, err := r.height()
+	height, err := s.height(r)
 	if err != nil {
 		return nil, err
 	}
@@ -249,16 +256,16 @@ func (s *Server) contract(r *request) (any, error) {
 	return s.backend.Contract(r.PathValue("contract"))
 }
 
-// query asks a contract: every parameter but height is an argument, read as
+// query asks a contract: every parameter but height and time is an argument, read as
 // the manifest declares it; or all are given at once as a JSON object in args.
 func (s *Server) query(r *request) (any, error) {
-	height, err := r.height()
+	height, err := s.height(r)
 	if err != nil {
 		return nil, err
 	}
 	args := Args{JSON: json.RawMessage(r.params.Get("args")), Text: make(map[string]string, len(r.params))}
 	for name := range r.params {
-		if name != "height" && name != "args" {
+		if name != "height" && name != "time" && name != "args" {
 			args.Text[name] = r.params.Get(name)
 		}
 	}

@@ -108,16 +108,16 @@ type route struct {
 
 // routes lists the API; docs/api.md explains it.
 func (s *Server) routes() []route {
-	return append(s.tokenRoutes(), []route{
+	return append(append(s.tokenRoutes(), s.auditRoutes()...), []route{
 		{pattern: "POST /v1/transactions", params: []string{"wait"}, handle: s.submit, body: true},
 		{pattern: "GET /v1/transactions/{id}", params: []string{"wait"}, handle: s.status},
-		{pattern: "GET /v1/head", handle: s.head},
+		{pattern: "GET /v1/head", params: []string{"height", "time"}, handle: s.head},
 		{pattern: "GET /v1/genesis", handle: s.genesis},
 		{pattern: "GET /v1/entries/{index}", handle: s.entry},
 		{pattern: "GET /v1/events", params: []string{"source", "id", "producer"}, handle: s.findEvent},
 		{pattern: "GET /v1/events/{index}", handle: s.event},
 		{pattern: "GET /v1/receipts/{index}", params: []string{"format"}, handle: s.receipt},
-		{pattern: "GET /v1/state", params: []string{"key", "height", "format"}, handle: s.state},
+		{pattern: "GET /v1/state", params: []string{"key", "height", "time", "format"}, handle: s.state},
 		{pattern: "GET /v1/trust", params: []string{"from"}, handle: s.trust},
 		{pattern: "GET /v1/streams/{producer}/{name}", handle: s.stream},
 		{pattern: "GET /v1/streams/{producer}/{name}/entries", params: []string{"from", "count"}, handle: s.streamEntries},

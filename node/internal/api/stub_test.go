@@ -112,9 +112,36 @@ func (b *stub) Status(ctx context.Context, id protocol.Hash, wait time.Duration)
 	return rest.Status{TxID: id, State: rest.StateUnknown, Name: "OK", Retryable: true}, nil
 }
 
-func (b *stub) Head() (rest.Head, error) {
+func (b *stub) HeadAt(at uint64) (rest.Head, error) {
 	height, _ := b.at()
+	if at > height {
+		return rest.Head{}, protocol.Refuse(protocol.CodeNotFound, "height %d is not there yet", at)
+	}
+	if at > 0 {
+		height = at
+	}
 	return rest.Head{ChainID: "cairn-stub", Height: height, LogSize: stubSize}, b.fault
+}
+
+// HeightAt is of a ledger that makes a block every second from 1970 on.
+func (b *stub) HeightAt(timeMs int64) (uint64, error) {
+	height, _ := b.at()
+	return min(height, uint64(timeMs/1000)), nil
+}
+
+func (b *stub) Block(height uint64) (rest.Block, error) {
+	if newest, _ := b.at(); height > newest {
+		return rest.Block{}, protocol.Refuse(protocol.CodeNotFound, "there is no block %d", height)
+	}
+	return rest.Block{Height: height, Before: rest.Before{Params: []byte("{}")}}, nil
+}
+
+func (b *stub) Diff(from, to uint64, after []byte, limit int) (rest.Diff, error) {
+	return rest.Diff{From: from, To: to, Changes: make([]rest.Change, limit), Next: after}, nil
+}
+
+func (b *stub) StateKeys(prefix, after []byte, height uint64, limit int) (rest.StateKeys, error) {
+	return rest.StateKeys{Height: height, Keys: [][]byte{prefix, after}}, nil
 }
 
 func (b *stub) Entry(index uint64) (rest.Entry, error) {

@@ -14,7 +14,7 @@ type Change struct{ Key, Before, After []byte }
 
 // Diff lists what differs from an earlier version to this one, in the order of
 // the keys' hashes, above the hash after where that is not nil, at most limit
-// changes. Subtrees with equal hashes are passed over, so that the work is that
+// changes, fewer where their values are large. Subtrees with equal hashes are passed over, so that the work is that
 // of what differs. more says that there are others after the last.
 func (v *View) Diff(earlier *View, after *protocol.Hash, limit int) (changes []Change, more bool, err error) {
 	d := differ{from: earlier, to: v, after: after, limit: limit}
@@ -39,8 +39,12 @@ type differ struct {
 	from, to *View
 	after    *protocol.Hash
 	limit    int
+	bytes    int // of the values listed
 	changes  []Change
 }
+
+// maxDiffBytes bounds the values of one list, but for the last change's.
+const maxDiffBytes = 4 << 20
 
 // subtrees lists the changes between two subtrees at one path. onEdge says
 // that the path is the beginning of after.
@@ -106,7 +110,7 @@ func (d *differ) change(leaf *proof.StateLeaf, height uint64) error {
 	if d.after != nil && bytes.Compare(leaf.KeyHash[:], d.after[:]) <= 0 {
 		return nil
 	}
-	if len(d.changes) == d.limit {
+	if len(d.changes) == d.limit || d.bytes > maxDiffBytes {
 		return errFull
 	}
 	var c Change
@@ -128,6 +132,6 @@ func (d *differ) change(leaf *proof.StateLeaf, height uint64) error {
 	if err == nil && (c.Before != nil) == (c.After != nil) && bytes.Equal(c.Before, c.After) {
 		err = corrupt("key %x: its leaves differ and its values do not", c.Key)
 	}
-	d.changes = append(d.changes, c)
+	d.changes, d.bytes = append(d.changes, c), d.bytes+len(c.Before)+len(c.After)
 	return err
 }
