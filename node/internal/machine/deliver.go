@@ -232,6 +232,7 @@ func (x *execution) attempt(c *Contract, index uint64, entry freshEntry) (*attem
 	if err != nil {
 		return nil, err
 	}
+	x.begins(c, index)
 	a := &attempt{gas: gasPerDelivery, payload: payload, host: newHost(x, c, x.b.State().Child(), index, payload.Blind)}
 	var entrypoint vm.Entrypoint
 	if payload.Erased {

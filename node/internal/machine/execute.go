@@ -16,6 +16,9 @@ type Block struct {
 	Height uint64
 	TimeMs int64 // block time, Unix milliseconds
 	Txs    [][]byte
+	// Watch is told of every run of a contract that begins, with the entry that
+	// is delivered or that the run will be. Auditors have one, validators none.
+	Watch func(contract protocol.Address, cause uint64)
 }
 
 // Result is what a block did.

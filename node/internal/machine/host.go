@@ -190,6 +190,7 @@ func (x *execution) runAct(c *checked, contract *Contract, child *state.Overlay,
 	if err != nil {
 		return vm.Result{}, nil, err
 	}
+	x.begins(contract, x.b.LogSize())
 	h := newHost(x, contract, child, x.b.LogSize(), protocol.Blind(c.ID))
 	if entry.Kind != vm.Call && !program.Has(entry.Kind) && len(args) == 0 {
 		return vm.Result{}, h, nil // nothing to initialise or migrate

@@ -79,3 +79,14 @@ func (o *Overlay) Changes() []KV {
 	}
 	return changes
 }
+
+// Watch is told what happens to an overlay and its children.
+type Watch interface {
+	// Read: a key was asked for, or met in a scan.
+	Read(key []byte)
+	// Keep: the root overlay got a value; nil is a deletion.
+	Keep(key string, value []byte)
+}
+
+// Observe has a root overlay without children report to a watch.
+func (o *Overlay) Observe(w Watch) { o.watch = w }

@@ -24,6 +24,7 @@ type Overlay struct {
 	reads   map[string][]byte // of a root overlay: committed values met so far; nil: absent
 	gaps    gaps              // of a root overlay: stretches of removed keys met so far
 	spare   *Overlay          // a closed child, to be used again
+	watch   Watch             // told what is read and kept; nil for nobody
 }
 
 // Overlay starts the changes of a block over the newest version.
@@ -37,7 +38,7 @@ func (o *Overlay) Child() *Overlay {
 		o.spare = nil
 		return c
 	}
-	return &Overlay{parent: o, changed: make(map[string][]byte)}
+	return &Overlay{parent: o, changed: make(map[string][]byte), watch: o.watch}
 }
 
 // Commit moves a child's changes into its parent. The child must not be used again.
@@ -75,6 +76,9 @@ func checkKey(key []byte) error {
 func (o *Overlay) Get(key []byte) (value []byte, ok bool, err error) {
 	if err := checkKey(key); err != nil {
 		return nil, false, err
+	}
+	if o.watch != nil {
+		o.watch.Read(key)
 	}
 	for at := o; at != nil; at = at.parent {
 		if value, known := at.changed[string(key)]; known {
@@ -122,6 +126,9 @@ func (o *Overlay) Delete(key []byte) error {
 }
 
 func (o *Overlay) put(key string, value []byte) {
+	if o.watch != nil && o.parent == nil {
+		o.watch.Keep(key, value)
+	}
 	before := len(o.changed)
 	if o.changed[key] = value; len(o.changed) > before {
 		o.fresh = append(o.fresh, key)
@@ -156,7 +163,13 @@ func (o *Overlay) Scan(prefix, after []byte, limit int) ([]KV, error) {
 		root = at
 		layers = append(layers, at.layer(from))
 	}
-	return mergeScan(root, layers, prefix, after, limit)
+	found, err := mergeScan(root, layers, prefix, after, limit)
+	if o.watch != nil {
+		for i := range found {
+			o.watch.Read(found[i].Key)
+		}
+	}
+	return found, err
 }
 
 // nextChange takes the least key with a prefix out of the layers, with what
