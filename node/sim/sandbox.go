@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/cairn-ledger/cairn/client/proof"
@@ -22,6 +23,8 @@ type Sandbox struct {
 	chainID string
 	engine  *vm.Engine
 	machine *machine.Machine
+
+	programs map[protocol.Hash]*vm.Program // by code hash
 }
 
 // NewSandbox makes a sandbox for blocks of one chain. Close it.
@@ -30,7 +33,7 @@ func NewSandbox(chainID string) (*Sandbox, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sim: %w", err)
 	}
-	return &Sandbox{chainID, engine, machine.New(chainID, engine)}, nil
+	return &Sandbox{chainID, engine, machine.New(chainID, engine), map[protocol.Hash]*vm.Program{}}, nil
 }
 
 // Close frees the sandbox's memory.
@@ -116,9 +119,9 @@ type Pair struct{ Key, Value []byte }
 // the whole state.
 type Trace struct {
 	Contract protocol.Address
-	Index    uint64   // of the entry delivered, or that the run made
-	Read     []string // in the order of the first time, without repeats
-	Kept     []Pair   // what stayed of its writes, in the order written
+	Index    uint64 // of the entry delivered, or that the run made
+	Read     []Pair // as it was the first time the run asked for it; a nil value is of an absent key
+	Kept     []Pair // what stayed of its writes, by key
 }
 
 // Execute runs a block.
@@ -137,6 +140,9 @@ func (s *Sandbox) Execute(g *Ground) (*Executed, error) {
 	}
 	if err != nil {
 		return nil, fmt.Errorf("sim: %w", err)
+	}
+	for i := range watch.traces {
+		slices.SortFunc(watch.traces[i].Kept, func(a, b Pair) int { return bytes.Compare(a.Key, b.Key) })
 	}
 	out := &Executed{LogSize: batch.LogSize(), LogRoot: batch.LogRoot(), Traces: watch.traces, Scans: base.scans}
 	for _, kv := range batch.State().Changes() {
@@ -165,7 +171,11 @@ func executedEntry(batch *store.Batch, index uint64) (Entry, error) {
 		return Entry{}, err
 	}
 	payload, err := machine.ReadPayload(batch, index)
-	return Entry{Entry: entry, Index: index, Hop: payload.Hop, payload: payload.Bytes}, err
+	if err != nil {
+		return Entry{}, err
+	}
+	e := Entry{Entry: entry, Index: index, Hop: payload.Hop}
+	return e, e.DecodePayload(payload.Bytes)
 }
 
 // Payload is what the entry commits to.
@@ -189,13 +199,13 @@ func ofRuns(key []byte) bool {
 }
 
 // Read notes a key that a run asked for.
-func (t *tracer) Read(key []byte) {
+func (t *tracer) Read(key, value []byte) {
 	if len(t.traces) == 0 || !ofRuns(key) || t.read[string(key)] {
 		return
 	}
 	t.read[string(key)] = true
 	last := &t.traces[len(t.traces)-1]
-	last.Read = append(last.Read, string(key))
+	last.Read = append(last.Read, Pair{bytes.Clone(key), value})
 }
 
 // Keep notes what stays of a run that succeeded.

@@ -82,8 +82,8 @@ func (o *Overlay) Changes() []KV {
 
 // Watch is told what happens to an overlay and its children.
 type Watch interface {
-	// Read: a key was asked for, or met in a scan.
-	Read(key []byte)
+	// Read: a key was asked for, or met in a scan; nil where it has no value.
+	Read(key, value []byte)
 	// Keep: the root overlay got a value; nil is a deletion.
 	Keep(key string, value []byte)
 }

@@ -77,9 +77,13 @@ func (o *Overlay) Get(key []byte) (value []byte, ok bool, err error) {
 	if err := checkKey(key); err != nil {
 		return nil, false, err
 	}
-	if o.watch != nil {
-		o.watch.Read(key)
+	if value, ok, err = o.lookUp(key); o.watch != nil && err == nil {
+		o.watch.Read(key, value)
 	}
+	return value, ok, err
+}
+
+func (o *Overlay) lookUp(key []byte) (value []byte, ok bool, err error) {
 	for at := o; at != nil; at = at.parent {
 		if value, known := at.changed[string(key)]; known {
 			return value, value != nil, nil
@@ -166,7 +170,7 @@ func (o *Overlay) Scan(prefix, after []byte, limit int) ([]KV, error) {
 	found, err := mergeScan(root, layers, prefix, after, limit)
 	if o.watch != nil {
 		for i := range found {
-			o.watch.Read(found[i].Key)
+			o.watch.Read(found[i].Key, found[i].Value)
 		}
 	}
 	return found, err
