@@ -170,10 +170,11 @@ func executedEntry(batch *store.Batch, index uint64) (Entry, error) {
 	if err != nil {
 		return Entry{}, err
 	}
-	payload, err := machine.ReadPayload(batch, index)
+	first, payloads, err := machine.StoredBundle(batch, index)
 	if err != nil {
 		return Entry{}, err
 	}
+	payload := payloads[index-first]
 	e := Entry{Entry: entry, Index: index, Hop: payload.Hop}
 	return e, e.DecodePayload(payload.Bytes)
 }

@@ -44,7 +44,7 @@ func (p *past) Entry(index uint64) (SourceEntry, error) {
 	if err != nil {
 		return SourceEntry{}, err
 	}
-	payload, err := machine.ReadPayload(p.l.store, index)
+	payload, err := machine.ReadPayload(p.l.store, p.view, index)
 	return SourceEntry{e.Entry, payload.Blind, payload.Bytes}, err
 }
 
