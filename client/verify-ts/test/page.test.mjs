@@ -1,0 +1,92 @@
+// The page: as one file from the disk, and as it is developed, from a server.
+import assert from 'node:assert/strict';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { findChromium, launch } from '../scripts/chromium.mjs';
+
+const root = new URL('../', import.meta.url);
+const executable = findChromium();
+const skip = executable === undefined && 'Chromium is not installed: the page goes untested';
+const vectors = JSON.parse(readFileSync(new URL('../../docs/vectors/receipt.json', root)));
+const unhex = (text) => Buffer.from(text, 'hex');
+const vector = (name) => vectors.receipts.find((receipt) => receipt.name === name);
+let [folder, chromium, server] = [];
+
+function file(name, content) {
+  const path = join(folder, name);
+  writeFileSync(path, content);
+  return path;
+}
+
+before(async () => {
+  if (skip) return;
+  folder = mkdtempSync(join(tmpdir(), 'page-'));
+  chromium = await launch(executable);
+});
+
+after(async () => {
+  if (skip) return;
+  await chromium.close();
+  server?.close();
+  rmSync(folder, { recursive: true });
+});
+
+function genesis() {
+  const validators = vectors.validators.map(({ pubKey, power }, i) => ({ name: `v${i}`, publicKey: unhex(pubKey).toString('base64'), power }));
+  return file('genesis.json', JSON.stringify({ chainId: vectors.chainId, validators }, null, 2));
+}
+
+/** Chooses a founding document and receipts, and reads what the page says of each, the last one first. */
+async function judged(page, files) {
+  await page.until('document.body.dataset.ready === "yes"');
+  await page.choose('#genesis input', [genesis()]);
+  await page.choose('#receipts input', files);
+  await page.until(`document.querySelectorAll("article").length === ${files.length}`);
+  const cards = '[...document.querySelectorAll("article")].map((card) => [card.className, card.querySelector(".sentence").textContent])';
+  return (await page.evaluate(cards)).reverse();
+}
+
+test('the one file proves and refuses, and opens no connection', { skip }, async () => {
+  const page = await chromium.open(new URL('dist/verify.html', root).href);
+  const damaged = unhex(vector('event').binary);
+  damaged[300] ^= 1;
+  const said = await judged(page, [
+    file('value.bin', unhex(vector('state value').binary)),
+    file('call.json', vector('call').json),
+    file('damaged.bin', damaged),
+    file('forged.bin', unhex(vectors.refused.find(({ name }) => name === 'another payload').binary)),
+    file('event.json', vector('event').json),
+  ]);
+  assert.deepEqual(said, [
+    ['proven', vector('state value').sentence],
+    ['proven', vector('call').sentence],
+    ['refused', 'This proves nothing: the receipt is damaged: its digest does not match its contents.'],
+    ['refused', 'This proves nothing: the validators of the trusted set did not sign this.'],
+    ['proven', vector('event').sentence],
+  ]);
+  assert.equal(await page.evaluate('performance.getEntriesByType("resource").filter(({ name }) => !name.startsWith("data:")).length'), 0);
+  const outside = 'fetch("data:text/plain,x").then(() => "open", () => "closed")';
+  assert.equal(await page.evaluate(outside), 'closed');
+  if (process.env.SCREENSHOT) writeFileSync(process.env.SCREENSHOT, await page.screenshot());
+});
+
+test('the page from a server', { skip }, async () => {
+  const types = { '.html': 'text/html', '.js': 'text/javascript' };
+  server = createServer((request, response) => {
+    const path = fileURLToPath(new URL(`.${request.url}`, root));
+    response.setHeader('Content-Type', types[/\.\w+$/.exec(path)?.[0]] ?? 'text/plain');
+    try {
+      response.end(readFileSync(path));
+    } catch {
+      response.writeHead(404).end();
+    }
+  });
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const page = await chromium.open(`http://127.0.0.1:${server.address().port}/demo/index.html`);
+  const said = await judged(page, [file('gap.bin', unhex(vector('gap').binary))]);
+  assert.deepEqual(said, [['proven', vector('gap').sentence]]);
+});
