@@ -90,7 +90,10 @@ func TestDocumentedTablesInTypeScript(t *testing.T) {
 		}
 	})
 	table("Kinds of entries.", "ENTRY_KINDS", named(func(n int) string { return protocol.EntryKind(n).String() }))
+	table("Kinds of transactions.", "TX_KINDS", named(func(n int) string { return protocol.TxKind(n).String() }))
 	table("Kinds of operations on tokens and of movements.", "TOKEN_KINDS", named(func(n int) string { return protocol.TokenKind(n).String() }))
+	table("Operations on accounts.", "ACCOUNT_OPS", named(func(n int) string { return protocol.AccountOp(n).String() }))
+	table("Reasons of erasures.", "ERASE_REASONS", named(func(n int) string { return protocol.EraseReason(n).String() }))
 	path := filepath.Join(typeScript, "src", "tables.ts")
 	if *rewrite {
 		if err := os.WriteFile(path, want.Bytes(), 0o644); err != nil {
@@ -106,7 +109,7 @@ func TestDocumentedTablesInTypeScript(t *testing.T) {
 func named(of func(n int) string) func(yield func(int, string) bool) {
 	return func(yield func(int, string) bool) {
 		for n := range 256 {
-			if name := of(n); !strings.HasPrefix(name, "kind-") && !yield(n, name) {
+			if name := of(n); !strings.HasSuffix(name, fmt.Sprintf("-%d", n)) && !yield(n, name) {
 				return
 			}
 		}

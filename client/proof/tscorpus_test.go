@@ -262,6 +262,12 @@ func (c *corpus) payloads() {
 			add(fmt.Sprintf("record %d, edit %d", i, j), protocol.EntryEvent, c.edited(record))
 		}
 	}
+	for kind := range named(func(n int) string { return protocol.EntryKind(n).String() }) {
+		event := kind == int(protocol.EntryEvent) || kind == int(protocol.EntryDuplicate) || kind == int(protocol.EntryEmitted)
+		if !event && !slices.ContainsFunc(c.acts(), func(act []byte) bool { return act[0] == byte(kind) }) {
+			c.t.Errorf("no act of kind %s is compared: add one, and teach it to client/verify-ts/src/act.ts and statementjson.ts", protocol.EntryKind(kind))
+		}
+	}
 	for i, act := range c.acts() {
 		kind := protocol.EntryKind(act[0])
 		add(fmt.Sprintf("act %d", i), kind, act)
@@ -309,6 +315,7 @@ func (c *corpus) records() (records [][]byte) {
 // acts are payloads of every kind of entry that is not an event.
 func (c *corpus) acts() [][]byte {
 	transfer := protocol.TokenOp{Kind: protocol.TokenSchedule, Asset: "EURc", Account: testAddress("payee"), Amount: 90, Count: 12, PeriodMs: 3_600_000, Memo: "rent"}
+	members := protocol.Multisig{Threshold: 1, Members: []protocol.Address{testAddress("a"), testAddress("b")}}
 	return [][]byte{
 		(&protocol.GapAct{Count: 12}).AppendBinary(nil),
 		(&protocol.DeadLetterAct{Code: protocol.CodeContractAborted, GuestCode: 7}).AppendBinary(nil),
@@ -323,5 +330,13 @@ func (c *corpus) acts() [][]byte {
 		(&protocol.MovementAct{Kind: protocol.TokenSchedule, Asset: "EURc", From: testAddress("a"), ID: 3, Terms: &transfer}).AppendBinary(nil),
 		(&protocol.MovementAct{Kind: protocol.TokenReward, Asset: "CITY", To: testAddress("b"), Amount: 50,
 			Parts: []protocol.MovementPart{{Index: 10, Count: 3, Each: 10}, {Index: 14, Count: 2, Each: 10}}}).AppendBinary(nil),
+		(&protocol.AccountAct{Op: protocol.AccountRotate, Account: testAddress("a"), TxID: testHash("tx", 0), Key: protocol.PublicKey{2, 1}, From: 7}).AppendBinary(nil),
+		(&protocol.AccountAct{Op: protocol.AccountRevoke, Account: testAddress("a")}).AppendBinary(nil),
+		(&protocol.AccountAct{Op: protocol.AccountCreate, Name: "two \xff", Multisig: &members}).AppendBinary(nil),
+		(&protocol.AccountAct{Op: protocol.AccountChange, Multisig: &protocol.Multisig{}}).AppendBinary(nil),
+		(&protocol.AccountAct{Op: protocol.AccountPropose, By: testAddress("b"), Kind: protocol.TxToken, Body: testHash("body", 0), Expiry: 9, Executed: true}).AppendBinary(nil),
+		(&protocol.AccountAct{Op: protocol.AccountApprove, Act: 1 << 60}).AppendBinary(nil),
+		(&protocol.AccountAct{Op: protocol.AccountExpire, Act: 3}).AppendBinary(nil),
+		(&protocol.EraseAct{Reason: protocol.ReasonRequest, Index: 1 << 60, TxID: testHash("tx", 0)}).AppendBinary(nil),
 	}
 }

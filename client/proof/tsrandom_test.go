@@ -57,7 +57,7 @@ func (c *corpus) fact() *Receipt {
 	payload, kind := c.event().AppendRecord(nil), protocol.EntryKind(1)
 	switch acts := c.acts(); c.rng.IntN(6) {
 	case 0:
-		payload = acts[c.rng.IntN(7)]
+		payload = acts[c.rng.IntN(len(acts))]
 		kind = protocol.EntryKind(payload[0])
 	case 1:
 		kind = protocol.EntryEmitted

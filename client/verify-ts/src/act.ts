@@ -1,5 +1,6 @@
 import { Cursor } from './cursor.js';
 import { KIND } from './entry.js';
+import { ACCOUNT_OPS, ERASE_REASONS } from './tables.js';
 import { decodeMovement, type Movement } from './token.js';
 
 /** The payload of an entry that is not an event: what was declared, decided or given up. */
@@ -8,14 +9,16 @@ export type Act =
   | { kind: typeof KIND.deadLetter; code: number; guestCode: number }
   | { kind: typeof KIND.contract; contract: ContractAct }
   | { kind: typeof KIND.timer; timer: TimerAct }
-  | { kind: typeof KIND.token; movement: Movement };
+  | { kind: typeof KIND.token; movement: Movement }
+  | { kind: typeof KIND.account; account: AccountAct }
+  | { kind: typeof KIND.erase; erase: EraseAct };
 
-/** Kinds of transactions that make a contract act. */
-export const TX = { deploy: 2, call: 3, upgrade: 4, control: 5 } as const;
+const firstContractTx = 2;
+const lastContractTx = 5;
 
 /** What a transaction did to a contract. */
 export interface ContractAct {
-  /** One of TX. */
+  /** Deploy, call, upgrade or control. */
   txKind: number;
   contract: Uint8Array;
   codeHash: Uint8Array;
@@ -34,6 +37,38 @@ export interface TimerAct {
   data: Uint8Array;
 }
 
+/** What happened to an account; which members there are depends on the operation. */
+export interface AccountAct {
+  op: number;
+  account: Uint8Array;
+  /** Who signed, where that is a member. */
+  by: Uint8Array;
+  /** Zero where the ledger itself acted. */
+  txId: Uint8Array;
+  key?: Uint8Array;
+  /** First height of the key. */
+  from?: bigint;
+  /** Not necessarily UTF-8. */
+  name?: Uint8Array;
+  threshold?: number;
+  members?: Uint8Array[];
+  /** Log index of the proposal. */
+  act?: bigint;
+  /** Of what was asked for. */
+  txKind?: number;
+  body?: Uint8Array;
+  expiry?: bigint;
+  executed?: boolean;
+}
+
+/** Whose payload was erased, and why. */
+export interface EraseAct {
+  reason: number;
+  index: bigint;
+  txId: Uint8Array;
+}
+
+const maxAccountName = 64;
 const maxMethodName = 64;
 const maxArgsBytes = 16 << 10;
 const maxTimerData = 1 << 10;
@@ -53,6 +88,10 @@ export function decodeAct(payload: Uint8Array): Act {
       return done(c, { kind, timer: { id: c.u64('id'), handler: c.u32('handler'), data: c.bytes(maxTimerData, 'data') } });
     case KIND.token:
       return done(c, { kind, movement: decodeMovement(c) });
+    case KIND.account:
+      return done(c, { kind, account: accountAct(c) });
+    case KIND.erase:
+      return done(c, { kind, erase: eraseAct(c) });
     default:
       return c.fail(`act of kind ${kind} is not known`);
   }
@@ -65,7 +104,7 @@ function done(c: Cursor, act: Act): Act {
 
 function contractAct(c: Cursor): ContractAct {
   const txKind = c.u8('transaction kind');
-  if (txKind < TX.deploy || txKind > TX.control) c.fail(`transaction kind ${txKind} makes no contract act`);
+  if (txKind < firstContractTx || txKind > lastContractTx) c.fail(`transaction kind ${txKind} makes no contract act`);
   return {
     txKind,
     contract: c.take(20, 'contract').slice(),
@@ -75,4 +114,38 @@ function contractAct(c: Cursor): ContractAct {
     name: c.bytes(maxMethodName, 'name'),
     args: c.bytes(maxArgsBytes, 'arguments'),
   };
+}
+
+function accountAct(c: Cursor): AccountAct {
+  const op = c.u8('operation');
+  const common = { op, account: c.take(20, 'account').slice(), by: c.take(20, 'member').slice(), txId: c.hash('transaction id') };
+  switch (ACCOUNT_OPS[op]) {
+    case 'rotate':
+      return { ...common, key: c.take(33, 'key').slice(), from: c.u64('height') };
+    case 'revoke':
+      return common;
+    case 'create':
+      return { ...common, name: c.bytes(maxAccountName, 'name'), ...multisig(c) };
+    case 'change':
+      return { ...common, ...multisig(c) };
+    case 'propose':
+      return { ...common, txKind: c.u8('kind'), body: c.hash('body'), expiry: c.u64('expiry'), executed: c.flag('executed') };
+    case 'approve':
+      return { ...common, act: c.u64('act'), executed: c.flag('executed') };
+    case 'expire':
+      return { ...common, act: c.u64('act') };
+    default:
+      return c.fail(`operation ${op} is not known`);
+  }
+}
+
+function multisig(c: Cursor): { threshold: number; members: Uint8Array[] } {
+  const threshold = c.u8('threshold');
+  return { threshold, members: Array.from({ length: c.u8('members') }, () => c.take(20, 'member').slice()) };
+}
+
+function eraseAct(c: Cursor): EraseAct {
+  const act = { reason: c.u8('reason'), index: c.u64('index'), txId: c.hash('transaction id') };
+  if (ERASE_REASONS[act.reason] === undefined) c.fail(`reason ${act.reason} is not known`);
+  return act;
 }

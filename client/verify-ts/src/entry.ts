@@ -2,7 +2,9 @@ import { ascii, hash, Writer } from './bytes.js';
 import { encode } from './text.js';
 
 /** The kinds whose payload this package reads. */
-export const KIND = { event: 1, duplicate: 2, gap: 3, emitted: 4, deadLetter: 5, contract: 6, timer: 7, token: 8 } as const;
+export const KIND = {
+  event: 1, duplicate: 2, gap: 3, emitted: 4, deadLetter: 5, contract: 6, timer: 7, token: 8, account: 9, erase: 12,
+} as const;
 
 /** Bounds the payload of an entry. */
 export const MAX_RECORD_BYTES = 65_536;

@@ -12,11 +12,13 @@ export { type EntryProof, MAX_RECEIPT_BYTES, type Receipt, type StateFact, verif
 export { encodeBinary } from './binary.js';
 export { encodeJSON } from './receiptjson.js';
 export type { ContractStatement, DeadLetter, EntryStatement, StateStatement, Statement } from './statement.js';
-export { statementJSON } from './statementjson.js';
+export { actJSON, statementJSON } from './statementjson.js';
 export { entryWords, octetWords, sentence, stateWords } from './words.js';
 export { decodeRecord, type DataForm, type Event, eventJSON, type Extension } from './event.js';
 export { commitmentOf, type Entry, entryBytes, typeHash } from './entry.js';
-export { CODES, ENTRY_KINDS } from './tables.js';
+export { ACCOUNT_OPS, CODES, ENTRY_KINDS, ERASE_REASONS, TOKEN_KINDS, TX_KINDS } from './tables.js';
+export type { AccountAct, Act, ContractAct, EraseAct, TimerAct } from './act.js';
+export type { Movement, MovementPart, TokenOp } from './token.js';
 export { EMPTY_ROOT, inclusionRoot, leafHash, nodeHash, pathLength, treeRoot, verifyConsistency, verifyInclusion } from './log.js';
 export { decodeState, STATE_PLACEHOLDER, type StateLeaf, type StateProof, stateRoot, verifyState } from './state.js';
 export { appHash, logLeaf, paramsLeaf, stateLeaf } from './apphash.js';

@@ -1,12 +1,12 @@
 import { addressText } from './address.js';
-import { type ContractAct, decodeAct, TX } from './act.js';
+import { type Act, type ContractAct, decodeAct } from './act.js';
 import { equal, hex, isZero } from './bytes.js';
 import type { Signed } from './commit.js';
 import { KIND, typeHash } from './entry.js';
 import { fail } from './errors.js';
 import { decodeRecord, type Event } from './event.js';
 import type { EntryProof } from './receipt.js';
-import { CODES, ENTRY_KINDS } from './tables.js';
+import { CODES, ENTRY_KINDS, TX_KINDS } from './tables.js';
 import { lossy } from './text.js';
 import { stamp } from './time.js';
 
@@ -59,6 +59,8 @@ export interface EntryStatement {
   skipped: bigint | undefined;
   deadLetter: DeadLetter | undefined;
   contract: ContractStatement | undefined;
+  /** Of any other kind. */
+  act: Act | undefined;
 }
 
 /** Says why a delivery was given up. */
@@ -69,12 +71,12 @@ export interface DeadLetter {
   guestCode: number;
 }
 
-/** Says what was deployed or called. */
+/** Says what a transaction did to a contract. */
 export interface ContractStatement {
-  /** Else a call. */
-  deployment: boolean;
+  /** Deploy, upgrade, call or control. */
+  kind: string;
   contract: string;
-  /** Of the contract, or of the method called. */
+  /** Of the contract, the method or the action. */
   name: string;
   /** The same as signed: a name need not be UTF-8. */
   nameBytes: Uint8Array;
@@ -117,6 +119,7 @@ export function describe(p: EntryProof): Omit<EntryStatement, 'logRoot'> {
     skipped: undefined,
     deadLetter: undefined,
     contract: undefined,
+    act: undefined,
   };
   if (p.opening === undefined) return s;
   if (e.kind === KIND.event || e.kind === KIND.duplicate || e.kind === KIND.emitted) {
@@ -142,13 +145,13 @@ function describeAct(s: Omit<EntryStatement, 'logRoot'>, kind: number, payload: 
       s.contract = contractStatement(act.contract);
       return;
     default:
-      fail('act', `an act of kind ${s.kind}`);
+      s.act = act;
   }
 }
 
 function contractStatement(a: ContractAct): ContractStatement {
   return {
-    deployment: a.txKind === TX.deploy,
+    kind: TX_KINDS[a.txKind]!,
     contract: addressText(a.contract),
     name: lossy(a.name),
     nameBytes: a.name,

@@ -1,8 +1,13 @@
-import { base64 } from './bytes.js';
+import type { Act } from './act.js';
+import { addressText } from './address.js';
+import { base64, hex, isZero } from './bytes.js';
+import { KIND } from './entry.js';
 import { eventJSON } from './event.js';
 import { compactJSON } from './json.js';
 import type { EntryStatement, StateStatement, Statement } from './statement.js';
+import { ACCOUNT_OPS, ERASE_REASONS, TOKEN_KINDS, TX_KINDS } from './tables.js';
 import { jsonOctets, jsonString } from './text.js';
+import type { Movement, TokenOp } from './token.js';
 
 /** The members of an object, in order; undefined ones are left out. */
 function object(members: Record<string, string | undefined>): string {
@@ -60,7 +65,7 @@ function entryJSON(s: EntryStatement): string {
       guestCode: String(s.deadLetter.guestCode),
     }),
     contract: s.contract && object({
-      deployment: String(s.contract.deployment),
+      kind: jsonString(s.contract.kind),
       contract: jsonString(s.contract.contract),
       name: jsonOctets(s.contract.nameBytes),
       codeHash: jsonString(s.contract.codeHash),
@@ -68,6 +73,7 @@ function entryJSON(s: EntryStatement): string {
       args: s.contract.args.length === 0 ? 'null' : octets(s.contract.args),
       txId: jsonString(s.contract.txId),
     }),
+    act: s.act && actJSON(s.act),
   });
 }
 
@@ -79,4 +85,72 @@ function stateJSON(s: StateStatement): string {
     value: notEmpty(s.value),
     root: jsonString(s.root),
   });
+}
+
+/** An act of a kind that has no member of its own in a statement, as JSON. */
+export function actJSON(act: Act): string {
+  switch (act.kind) {
+    case KIND.timer:
+      return object({ id: String(act.timer.id), handler: String(act.timer.handler), data: notEmpty(act.timer.data) });
+    case KIND.token:
+      return movementJSON(act.movement);
+    case KIND.account: {
+      const a = act.account;
+      return object({
+        op: jsonString(ACCOUNT_OPS[a.op]!), account: address(a.account), by: notZero(a.by, address), txId: notZero(a.txId, hexText),
+        key: notZero(a.key, hexText), from: count(a.from), name: a.name && text(a.name),
+        members: a.members && object({
+          threshold: String(a.threshold), members: a.members.length === 0 ? 'null' : `[${a.members.map(address).join(',')}]`,
+        }),
+        act: count(a.act), kind: a.txKind ? jsonString(TX_KINDS[a.txKind] ?? `kind-${a.txKind}`) : undefined,
+        body: notZero(a.body, hexText), expiry: count(a.expiry), executed: a.executed ? 'true' : undefined,
+      });
+    }
+    case KIND.erase:
+      return object({ reason: jsonString(ERASE_REASONS[act.erase.reason]!), index: String(act.erase.index), txId: hexText(act.erase.txId) });
+    default:
+      return '{}'; // the other kinds have members of their own
+  }
+}
+
+function movementJSON(m: Movement): string {
+  return object({
+    kind: jsonString(TOKEN_KINDS[m.kind]!), asset: jsonOctets(m.asset), from: notZero(m.from, address), to: notZero(m.to, address),
+    by: notZero(m.by, address), amount: `"${m.amount}"`, rest: amount(m.rest), id: count(m.id), txId: notZero(m.txId, hexText),
+    memo: text(m.memo), terms: m.terms && termsJSON(m.terms),
+    parts: m.parts.length === 0 ? undefined : `[${m.parts.map((p) => object({ index: String(p.index), count: String(p.count), each: `"${p.each}"` })).join(',')}]`,
+  });
+}
+
+function termsJSON(o: TokenOp): string {
+  return object({
+    kind: jsonString(TOKEN_KINDS[o.kind]!), asset: text(o.asset), from: notZero(o.from, address), account: notZero(o.account, address),
+    controller: notZero(o.controller, address), amount: amount(o.amount), rate: amount(o.rate), id: count(o.id), startMs: count(o.startMs),
+    periodMs: count(o.periodMs), untilMs: count(o.untilMs), count: count(o.count), decimals: count(o.decimals),
+    freezable: o.freezable ? 'true' : undefined, memo: text(o.memo),
+  });
+}
+
+function address(b: Uint8Array): string {
+  return jsonString(addressText(b));
+}
+
+function hexText(b: Uint8Array): string {
+  return `"${hex(b)}"`;
+}
+
+function notZero(b: Uint8Array | undefined, render: (b: Uint8Array) => string): string | undefined {
+  return b === undefined || isZero(b) ? undefined : render(b);
+}
+
+function text(b: Uint8Array): string | undefined {
+  return b.length === 0 ? undefined : jsonOctets(b);
+}
+
+function count(n: bigint | undefined): string | undefined {
+  return n === undefined || n === 0n ? undefined : String(n);
+}
+
+function amount(n: bigint): string | undefined {
+  return n === 0n ? undefined : `"${n}"`;
 }

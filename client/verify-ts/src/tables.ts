@@ -109,6 +109,18 @@ export const ENTRY_KINDS: Readonly<Record<number, string>> = {
   12: 'erase',
 };
 
+/** Kinds of transactions. */
+export const TX_KINDS: Readonly<Record<number, string>> = {
+  1: 'batch',
+  2: 'deploy',
+  3: 'call',
+  4: 'upgrade',
+  5: 'control',
+  6: 'token',
+  7: 'account',
+  12: 'erase',
+};
+
 /** Kinds of operations on tokens and of movements. */
 export const TOKEN_KINDS: Readonly<Record<number, string>> = {
   1: 'issue',
@@ -132,4 +144,25 @@ export const TOKEN_KINDS: Readonly<Record<number, string>> = {
   33: 'missed',
   34: 'reward',
   35: 'fee',
+};
+
+/** Operations on accounts. */
+export const ACCOUNT_OPS: Readonly<Record<number, string>> = {
+  1: 'rotate',
+  2: 'revoke',
+  3: 'create',
+  4: 'change',
+  5: 'propose',
+  6: 'approve',
+  16: 'expire',
+};
+
+/** Reasons of erasures. */
+export const ERASE_REASONS: Readonly<Record<number, string>> = {
+  1: 'request',
+  2: 'consent',
+  3: 'retention',
+  4: 'unlawful',
+  5: 'mistake',
+  6: 'order',
 };

@@ -1,6 +1,8 @@
 import { hex } from './bytes.js';
+import { KIND } from './entry.js';
 import type { Event } from './event.js';
-import type { EntryStatement, StateStatement, Statement } from './statement.js';
+import type { ContractStatement, EntryStatement, StateStatement, Statement } from './statement.js';
+import { ERASE_REASONS } from './tables.js';
 import { encode, quote, utf8 } from './text.js';
 import { stamp } from './time.js';
 
@@ -34,12 +36,31 @@ function kindWords(s: EntryStatement): string {
     const own = guestCode === 0 ? '' : `, its own code ${guestCode}`;
     return `a dead letter: contract ${s.origin} gave up the delivery of ${cause} with ${name} (${code})${own}`;
   }
-  if (s.contract !== undefined) {
-    const { deployment, nameBytes, contract, codeHash, manifestHash, args } = s.contract;
-    if (deployment) return `the deployment of contract ${quote(nameBytes)} at ${contract} by ${s.origin}, code ${codeHash}, manifest ${manifestHash}`;
-    return `a call of ${quote(nameBytes)} of contract ${contract} by ${s.origin} with ${octetWords(args)}`;
+  if (s.contract !== undefined) return contractWords(s.contract, s.origin, cause);
+  return actWords(s, cause);
+}
+
+/** What was done to a contract, and by whom. */
+function contractWords({ kind, nameBytes, contract, codeHash, manifestHash, args }: ContractStatement, by: string, cause: string): string {
+  const name = quote(nameBytes);
+  if (kind === 'deploy' || kind === 'upgrade') {
+    return `the ${kind === 'deploy' ? 'deployment' : 'upgrade'} of contract ${name} at ${contract} by ${by}, code ${codeHash}, manifest ${manifestHash}`;
   }
-  return `of kind ${s.kind}, from ${s.origin}`;
+  if (kind === 'control') return `the act ${name} on contract ${contract} by ${by}${cause && ` for ${cause}`}`;
+  return `a call of ${name} of contract ${contract} by ${by} with ${octetWords(args)}`;
+}
+
+/** What an act of another kind is. */
+function actWords(s: EntryStatement, cause: string): string {
+  const because = cause && `, because of ${cause}`;
+  if (s.act?.kind === KIND.timer) {
+    return `the firing of timer ${s.act.timer.id} of contract ${s.origin} with ${octetWords(s.act.timer.data)}${because}`;
+  }
+  if (s.act?.kind === KIND.erase) {
+    const { index, reason } = s.act.erase;
+    return `the erasure of the payload of entry ${index} by ${s.origin}, for the reason "${ERASE_REASONS[reason]}"`;
+  }
+  return `of kind ${s.kind}, from ${s.origin}${because}`;
 }
 
 /** What the key has, without a full stop. */
