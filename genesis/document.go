@@ -9,6 +9,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"net/url"
 	"os"
 	"time"
 
@@ -33,6 +34,9 @@ type Validator struct {
 	Name   string `json:"name"`
 	PubKey Key    `json:"publicKey"` // ed25519, what it signs blocks with
 	Power  uint64 `json:"power"`
+	// LogKey is the ed25519 key it signs the log's checkpoints with. It may be
+	// absent: then it vouches for blocks only.
+	LogKey Key `json:"logKey,omitzero"`
 }
 
 // Account is a founding account.
@@ -134,3 +138,17 @@ func (d *Document) Anchor() (proof.Anchor, error) {
 	}
 	return proof.NewAnchor(d.ChainID, validators)
 }
+
+// Cosigners are whose signatures on the log's checkpoints are verified: the
+// founding validators with their log keys.
+func (d *Document) Cosigners() (proof.Cosigners, error) {
+	cosigners := make([]proof.Cosigner, len(d.Validators))
+	for i, v := range d.Validators {
+		cosigners[i] = proof.Cosigner{Name: CosignerName(d.ChainID, v.Name), Key: proof.LogKey(v.LogKey), Power: v.Power}
+	}
+	return proof.NewCosigners(d.ChainID, cosigners)
+}
+
+// CosignerName is the name of a validator's cosignatures. Those of C2SP have
+// no space; a validator's may.
+func CosignerName(chainID, validator string) string { return chainID + "/" + url.PathEscape(validator) }

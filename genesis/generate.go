@@ -13,6 +13,7 @@ import (
 type Network struct {
 	Document   *Document
 	Validators []ed25519.PrivateKey           // by place in Document.Validators
+	LogKeys    []ed25519.PrivateKey           // the same
 	Accounts   map[string]protocol.PrivateKey // by name
 }
 
@@ -32,8 +33,14 @@ func Generate(chainID string, n int, now time.Time) (*Network, error) {
 		if err != nil {
 			return nil, fmt.Errorf("genesis: %w", err)
 		}
-		net.Validators = append(net.Validators, private)
-		net.Document.Validators = append(net.Document.Validators, Validator{Name: fmt.Sprintf("node%d", i), PubKey: Key(public), Power: 10})
+		logPublic, logPrivate, err := ed25519.GenerateKey(rand.Reader)
+		if err != nil {
+			return nil, fmt.Errorf("genesis: %w", err)
+		}
+		net.Validators, net.LogKeys = append(net.Validators, private), append(net.LogKeys, logPrivate)
+		net.Document.Validators = append(net.Document.Validators, Validator{
+			Name: fmt.Sprintf("node%d", i), PubKey: Key(public), Power: 10, LogKey: Key(logPublic),
+		})
 	}
 	for _, account := range [...]struct {
 		name  string

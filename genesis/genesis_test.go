@@ -30,6 +30,14 @@ func TestDocumentRoundTrips(t *testing.T) {
 	if _, err := back.Anchor(); err != nil {
 		t.Fatal(err)
 	}
+	cosigners, err := back.Cosigners()
+	if err != nil || cosigners.TotalPower() != 40 || cosigners.List()[2].Name != "cairn-test/node2" {
+		t.Fatalf("%+v %v", cosigners, err)
+	}
+	doc.Validators[3].LogKey = Key{} // one without a log key is fine
+	if back, err = Parse(doc.Bytes()); err != nil || back.Hash() != doc.Hash() || bytes.Contains(doc.Bytes(), []byte(`"AAAAAAAA`)) {
+		t.Fatal(err)
+	}
 	params, err := DecodeParams(doc.Params.Canonical())
 	if err != nil || params != doc.Params {
 		t.Fatalf("%+v %v", params, err)
@@ -48,6 +56,9 @@ func TestRefusalsNameTheField(t *testing.T) {
 		{"validators: must be", func(d *Document) { d.Validators = nil }},
 		{"validators[2].power", func(d *Document) { d.Validators[2].Power = 0 }},
 		{"validators[1].publicKey", func(d *Document) { d.Validators[1].PubKey = d.Validators[0].PubKey }},
+		{"validators[1].logKey", func(d *Document) { d.Validators[1].LogKey = d.Validators[0].LogKey }},
+		{"validators[1].logKey", func(d *Document) { d.Validators[1].LogKey = d.Validators[1].PubKey }},
+		{"validators[1].logKey", func(d *Document) { d.Validators[1].LogKey = d.Validators[0].PubKey }},
 		{"validators[1].name", func(d *Document) { d.Validators[1].Name = d.Validators[0].Name }},
 		{"accounts[0].address", func(d *Document) { d.Accounts[0].Address = protocol.Address{} }},
 		{"accounts[1].address", func(d *Document) { d.Accounts[1] = d.Accounts[0] }},

@@ -62,8 +62,10 @@ func (d *Document) validateValidators() error {
 			return fmt.Errorf("%s.publicKey: is there twice", at)
 		case v.Power < 1 || v.Power > maxPower:
 			return fmt.Errorf("%s.power: must be 1 to %d, is %d", at, maxPower, v.Power)
+		case v.LogKey != Key{} && (keys[v.LogKey] || v.LogKey == v.PubKey):
+			return fmt.Errorf("%s.logKey: is there twice, or signs blocks; each validator's is its own", at)
 		}
-		names[v.Name], keys[v.PubKey] = true, true
+		names[v.Name], keys[v.PubKey], keys[v.LogKey] = true, true, true
 	}
 	return nil
 }

@@ -15,11 +15,13 @@ import (
 	cmtnode "github.com/cometbft/cometbft/node"
 	cmtstate "github.com/cometbft/cometbft/state"
 
+	"github.com/cairn-ledger/cairn/client/proof"
 	"github.com/cairn-ledger/cairn/client/protocol"
 	"github.com/cairn-ledger/cairn/client/rest"
 	"github.com/cairn-ledger/cairn/genesis"
 	"github.com/cairn-ledger/cairn/node/internal/api"
 	"github.com/cairn-ledger/cairn/node/internal/app"
+	"github.com/cairn-ledger/cairn/node/internal/cosign"
 	"github.com/cairn-ledger/cairn/node/internal/machine"
 	"github.com/cairn-ledger/cairn/node/internal/store"
 )
@@ -32,6 +34,9 @@ type backend struct {
 	comet   *cmtnode.Node
 	genesis *genesis.Document
 	sets    cmtstate.Store // of CometBFT: validators by height
+
+	cosigners proof.Cosigners
+	keeper    *cosign.Keeper
 
 	mempoolBytes int64         // what may wait for a block before the answer is BUSY
 	queries      chan struct{} // one token for each contract query under way

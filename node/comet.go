@@ -22,6 +22,7 @@ import (
 	"github.com/cairn-ledger/cairn/client/protocol"
 	"github.com/cairn-ledger/cairn/genesis"
 	"github.com/cairn-ledger/cairn/node/internal/app"
+	"github.com/cairn-ledger/cairn/node/internal/cosign"
 	"github.com/cairn-ledger/cairn/node/internal/store/cometdb"
 )
 
@@ -199,15 +200,18 @@ func loadValidator(home string) (*privval.FilePV, error) {
 	return privval.LoadFilePV(key, state), nil
 }
 
-// WriteKeys puts a validator's consensus key and a fresh node key into a home
-// and answers the node's id. Existing keys are not replaced.
-func WriteKeys(home string, key ed25519.PrivateKey) (nodeID string, err error) {
+// WriteKeys puts a validator's consensus key, its log key and a fresh node key
+// into a home and answers the node's id. Existing keys are not replaced.
+func WriteKeys(home string, key, logKey ed25519.PrivateKey) (nodeID string, err error) {
 	if err := os.MkdirAll(filepath.Join(home, "data"), 0o700); err != nil {
 		return "", err
 	}
 	path := filepath.Join(home, validatorKeyFile)
 	if _, err := os.Stat(path); err == nil {
 		return "", fmt.Errorf("%s exists; a validator key is never replaced: remove the home to start over", path)
+	}
+	if err := cosign.WriteKey(filepath.Join(home, logKeyFile), logKey); err != nil {
+		return "", err
 	}
 	pv := privval.NewFilePV(cmtcrypto.PrivKey(key), path, filepath.Join(home, validatorStateFile))
 	pv.Save()

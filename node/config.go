@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -15,6 +16,8 @@ import (
 	"time"
 
 	"github.com/pelletier/go-toml/v2"
+
+	"github.com/cairn-ledger/cairn/node/internal/cosign"
 )
 
 // ConfigFile is the name of the configuration inside a node's home.
@@ -31,6 +34,9 @@ type Config struct {
 	RPCAddress     string   `toml:"rpc_address" comment:"CometBFT's own RPC, for its tools and light clients: host:port, or empty for none. Keep it off public networks."`
 	P2PAddress     string   `toml:"p2p_address" comment:"Where other validators connect: host:port."`
 	Peers          []string `toml:"peers" comment:"Other nodes: [\"id@host:port\"]. An unreachable one is dialled again and again."`
+	APIPeers       []string `toml:"api_peers" comment:"API addresses of the other validators: [\"http://host:port\"]. Their signatures of the log's checkpoints are collected there, so that /log/checkpoint carries more than two thirds of the power."`
+	Witnesses      []string `toml:"witnesses" comment:"Outside witnesses of the log (C2SP tlog-witness): [\"vkey http://host/prefix\"]. Each checkpoint collected for is submitted to them."`
+	CosignEvery    Duration `toml:"cosign_every" comment:"Pause between two rounds of collecting signatures for the log's newest checkpoint."`
 	LogLevel       string   `toml:"log_level" comment:"debug, info, warn or error."`
 	LogFormat      string   `toml:"log_format" comment:"text for people, json for machines."`
 	KeepVersions   uint64   `toml:"keep_versions" comment:"How many past versions of the state to keep for queries and proofs at earlier heights; 0 keeps all."`
@@ -64,6 +70,7 @@ func Default() Config {
 	return Config{
 		Name: "node0", GenesisFile: "genesis.json",
 		APIAddress: "127.0.0.1:8080", RPCAddress: "127.0.0.1:9080", P2PAddress: "127.0.0.1:10080", Peers: []string{},
+		APIPeers: []string{}, Witnesses: []string{}, CosignEvery: Duration(time.Second),
 		LogLevel: "info", LogFormat: "text", CacheBytes: 256 << 20, MaxConnections: 4096,
 		TimeoutPropose: Duration(time.Second), IdleBlock: Duration(time.Minute), MempoolBytes: 64 << 20, BlockBytes: 4 << 20,
 		P2PRate: 512 << 20, GossipSleep: Duration(10 * time.Millisecond), MaxPacketPayload: 16 << 10,
@@ -87,6 +94,14 @@ func (c *Config) Validate() error {
 			return fmt.Errorf("peers[%d]: %q is not id@host:port", i, peer)
 		}
 	}
+	for i, peer := range c.APIPeers {
+		if u, err := url.Parse(peer); err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
+			return fmt.Errorf("api_peers[%d]: %q is not an http or https URL", i, peer)
+		}
+	}
+	if _, err := c.witnesses(); err != nil {
+		return err
+	}
 	if _, err := c.level(); err != nil {
 		return err
 	}
@@ -100,6 +115,7 @@ func (c *Config) Validate() error {
 		{"cache_bytes", c.CacheBytes, 1 << 20, 1 << 40},
 		{"max_connections", int64(c.MaxConnections), 16, 1 << 20},
 		{"timeout_propose", int64(c.TimeoutPropose), int64(50 * time.Millisecond), int64(time.Minute)},
+		{"cosign_every", int64(c.CosignEvery), int64(50 * time.Millisecond), int64(time.Hour)},
 		{"idle_block", int64(c.IdleBlock), int64(time.Second), int64(24 * time.Hour)},
 		{"mempool_bytes", c.MempoolBytes, 2 << 20, 1 << 40},
 		{"block_bytes", c.BlockBytes, 2 << 20, maxBlockBytes},
@@ -115,6 +131,17 @@ func (c *Config) Validate() error {
 		return errors.New("genesis_file: must be set")
 	}
 	return nil
+}
+
+func (c *Config) witnesses() (out []cosign.Witness, err error) {
+	for i, text := range c.Witnesses {
+		w, err := cosign.ParseWitness(text)
+		if err != nil {
+			return nil, fmt.Errorf("witnesses[%d]: %w", i, err)
+		}
+		out = append(out, w)
+	}
+	return out, nil
 }
 
 func (c *Config) level() (slog.Level, error) {

@@ -22,6 +22,7 @@ import (
 	"github.com/cairn-ledger/cairn/genesis"
 	"github.com/cairn-ledger/cairn/node/internal/api"
 	"github.com/cairn-ledger/cairn/node/internal/app"
+	"github.com/cairn-ledger/cairn/node/internal/cosign"
 	"github.com/cairn-ledger/cairn/node/internal/machine"
 	"github.com/cairn-ledger/cairn/node/internal/store"
 	"github.com/cairn-ledger/cairn/node/internal/vm"
@@ -40,6 +41,7 @@ type Node struct {
 	comet  *cmtnode.Node
 	api    *api.Server
 	listen net.Listener
+	keeper *cosign.Keeper
 
 	sets     cmtstate.Store // CometBFT's record of validator sets
 	cometDBs []io.Closer    // closed by comet once it runs, by Close before
@@ -83,6 +85,10 @@ func Open(home string, c Config, logTo io.Writer) (n *Node, err error) {
 		return n, err
 	}
 	backend := newBackend(n.app, n.comet, n.sets, c.MempoolBytes)
+	if err = n.newKeeper(home, backend); err != nil {
+		return n, err
+	}
+	n.keeper = backend.keeper
 	n.api, err = api.New(backend, api.Config{MaxConnections: c.MaxConnections, Log: n.log})
 	return n, err
 }
@@ -156,6 +162,10 @@ func (n *Node) Run(ctx context.Context) error {
 	}
 	served := make(chan error, 1)
 	go func() { served <- n.api.Serve(n.listen) }()
+	keeping, stopKeeping := context.WithCancel(ctx)
+	kept := make(chan struct{})
+	go func() { defer close(kept); n.keeper.Run(keeping) }()
+	defer func() { stopKeeping(); <-kept }() // before Close: it reads the store
 	n.log.Info("node is up", "name", n.config.Name, "chain", n.genesis.ChainID, "height", n.store.Head().Height,
 		"api", "http://"+n.config.APIAddress, "p2p", n.config.P2PAddress)
 	select {

@@ -37,7 +37,7 @@ func found(t *testing.T) *solo {
 		t.Fatal(err)
 	}
 	s := &solo{t: t, home: t.TempDir(), config: Default(), network: network}
-	if _, err := WriteKeys(s.home, network.Validators[0]); err != nil {
+	if _, err := WriteKeys(s.home, network.Validators[0], network.LogKeys[0]); err != nil {
 		t.Fatal(err)
 	}
 	s.write("genesis.json", network.Document.Bytes())

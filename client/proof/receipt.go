@@ -74,19 +74,24 @@ func (r *Receipt) Verify(anchor Anchor) (Statement, error) {
 
 // climb leads from payload and entry to the app hash.
 func (p *EntryProof) climb() (*EntryStatement, protocol.Hash, error) {
-	statement, err := p.describe()
+	statement, err := p.inLog()
 	if err != nil {
 		return nil, protocol.Hash{}, err
+	}
+	logLeaf := MapLeaf(mapLog, LogValue(p.LogSize, statement.LogRoot))
+	return statement, NodeHash(NodeHash(logLeaf, p.Params), p.State), nil
+}
+
+// inLog leads from payload and entry to the log's root.
+func (p *EntryProof) inLog() (*EntryStatement, error) {
+	statement, err := p.describe()
+	if err != nil {
+		return nil, err
 	}
 	var buf [protocol.EntryBytes]byte
 	leaf := LeafHash(p.Entry.AppendBinary(buf[:0]))
-	root, err := InclusionRoot(leaf, p.Index, p.LogSize, p.Path)
-	if err != nil {
-		return nil, protocol.Hash{}, err
-	}
-	statement.LogRoot = root
-	logLeaf := MapLeaf(mapLog, LogValue(p.LogSize, root))
-	return statement, NodeHash(NodeHash(logLeaf, p.Params), p.State), nil
+	statement.LogRoot, err = InclusionRoot(leaf, p.Index, p.LogSize, p.Path)
+	return statement, err
 }
 
 // climb leads from key and value to the app hash. The app hash in a header is

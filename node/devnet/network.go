@@ -140,7 +140,7 @@ func Create(dir string, o Options) (*Network, error) {
 	}
 	for i, key := range founded.Validators {
 		home := filepath.Join(dir, founded.Document.Validators[i].Name)
-		id, err := node.WriteKeys(home, key)
+		id, err := node.WriteKeys(home, key, founded.LogKeys[i])
 		if err != nil {
 			return nil, err
 		}
@@ -165,6 +165,7 @@ func (n *Network) configure(i, basePort int, doc *genesis.Document) error {
 	for j, peer := range n.Nodes {
 		if j != i {
 			c.Peers = append(c.Peers, peer.ID+"@"+loopback(basePort+p2pOffset+j))
+			c.APIPeers = append(c.APIPeers, peer.API)
 		}
 	}
 	text, err := c.Bytes()

@@ -22,6 +22,25 @@ type networkFile struct {
 	} `json:"nodes"`
 }
 
+// genesisPath is the founding document that the flags lead to; no node is
+// needed.
+func (s *session) genesisPath() (string, error) {
+	switch {
+	case s.genesis != "":
+		return s.genesis, nil
+	case s.network == "":
+		return "", usageError{errors.New("say which ledger: --genesis FILE, or --network DIR")}
+	}
+	file, err := readNetwork(s.network)
+	if err != nil {
+		return "", err
+	}
+	if _, err := os.Stat(file.Genesis); err != nil { // the folder was moved
+		return filepath.Join(s.network, "genesis.json"), nil
+	}
+	return file.Genesis, nil
+}
+
 // connect makes a client from --network, or from --node and --genesis.
 func (s *session) connect() (*ledger, error) {
 	nodes, genesisFile := []string{s.node}, s.genesis

@@ -146,6 +146,9 @@ func receiptCommand(s *session) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if format == "tlog-proof" || format == "cose" {
+				return s.exportReceipt(cmd.Context(), l, index, output, format)
+			}
 			receipt, err := l.Receipt(cmd.Context(), index)
 			if err != nil {
 				return err
@@ -154,7 +157,7 @@ func receiptCommand(s *session) *cobra.Command {
 		},
 	}
 	fetch.Flags().StringVarP(&output, "output", "o", "", "file to write; without it the receipt goes to standard output")
-	fetch.Flags().StringVar(&format, "format", "json", "json or binary")
+	fetch.Flags().StringVar(&format, "format", "json", "json, binary, tlog-proof or cose")
 	var trust string
 	verify := &cobra.Command{
 		Use:   "verify FILE --trust FILE",
@@ -179,13 +182,17 @@ func (s *session) saveReceipt(receipt *proof.Receipt, output, format string) err
 	case "binary":
 		text, err = receipt.MarshalBinary()
 	default:
-		return usageError{fmt.Errorf("--format: %q must be json or binary", format)}
+		return usageError{fmt.Errorf("--format: %q must be json, binary, tlog-proof or cose", format)}
 	}
 	if err != nil {
 		return err
 	}
+	return s.writeReceipt(text, output)
+}
+
+func (s *session) writeReceipt(text []byte, output string) error {
 	if output == "" {
-		_, err = s.out.Write(text)
+		_, err := s.out.Write(text)
 		return err
 	}
 	if err := os.WriteFile(output, text, 0o644); err != nil {
@@ -208,18 +215,14 @@ func (s *session) verifyReceipt(path, trust string) error {
 	if trust == "" {
 		return usageError{errors.New("say what to trust: --trust genesis.json")}
 	}
+	text, err := readBounded(path)
+	if err != nil {
+		return err
+	}
+	if proof.IsTlogProof(text) || proof.IsCose(text) {
+		return s.verifyExport(text, trust)
+	}
 	trusted, err := loadTrust(trust)
-	if err != nil {
-		return err
-	}
-	info, err := os.Stat(path)
-	if err != nil {
-		return err
-	}
-	if info.Size() > maxReceiptBytes {
-		return fmt.Errorf("%w: %s has %d bytes, no receipt has more than %d", errInvalid, path, info.Size(), maxReceiptBytes)
-	}
-	text, err := os.ReadFile(path)
 	if err != nil {
 		return err
 	}

@@ -43,6 +43,16 @@ func (s *Server) answer(route route) http.Handler {
 		if a, ok := value.(accepted); ok {
 			status, value = http.StatusAccepted, a.any
 		}
+		if cached, ok := value.(static); ok {
+			w.Header().Set("Cache-Control", cached.cache)
+			if cached.zip {
+				w.Header().Set("Vary", "Accept-Encoding")
+				if cached.body, ok = zipped(r.Header.Get("Accept-Encoding"), cached.body); ok {
+					w.Header().Set("Content-Encoding", "gzip")
+				}
+			}
+			value = cached.raw
+		}
 		out, ok := value.(raw)
 		if !ok {
 			body, err := json.Marshal(value)

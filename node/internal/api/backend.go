@@ -48,6 +48,10 @@ type Backend interface {
 	// ContractLogs lists what a contract said on this node, after a number.
 	ContractLogs(contract string, after uint64) ([]rest.ContractLog, error)
 	Bank
+	Log
+	// ExportReceipt proves an entry by a checkpoint of the log, in a format of
+	// others: "tlog-proof" or "cose". It waits for that checkpoint.
+	ExportReceipt(ctx context.Context, index uint64, format string) ([]byte, error)
 	Genesis() []byte
 	Version() string
 	// Ready is nil when the node can serve: caught up and connected.

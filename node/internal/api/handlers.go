@@ -119,11 +119,21 @@ func (s *Server) findEvent(r *request) (any, error) {
 	return s.renderEntry(index)
 }
 
-// receipt proves an entry, as JSON or with ?format=binary in its compact form.
+// Formats of others that a receipt is exported in, and their media types.
+var exports = map[string]string{
+	"tlog-proof": "text/plain; charset=utf-8", // C2SP registers none
+	"cose":       "application/cose; cose-type=\"cose-sign1\"",
+}
+
+// receipt proves an entry, as JSON or with ?format= in another form.
 func (s *Server) receipt(r *request) (any, error) {
 	index, err := r.index()
 	if err != nil {
 		return nil, err
+	}
+	if mediaType, ok := exports[r.params.Get("format")]; ok {
+		body, err := s.backend.ExportReceipt(r.Context(), index, r.params.Get("format"))
+		return raw{mediaType, body}, err
 	}
 	render, err := r.receiptFormat()
 	if err != nil {
@@ -155,7 +165,7 @@ func (r *request) receiptFormat() (func(renderer) (any, error), error) {
 			return raw{"application/octet-stream", body}, err
 		}, nil
 	default:
-		return nil, protocol.Refuse(protocol.CodeUnsupportedFormat, "format %q is not known; json and binary are", clip(format))
+		return nil, protocol.Refuse(protocol.CodeUnsupportedFormat, "format %q is not one of this path; json and binary are, and of an entry's receipt tlog-proof and cose", clip(format))
 	}
 }
 

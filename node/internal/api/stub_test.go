@@ -226,6 +226,38 @@ func (b *stub) ContractLogs(contract string, after uint64) ([]rest.ContractLog, 
 	return nil, err
 }
 
+func (b *stub) Checkpoint() ([]byte, error) { return []byte("cairn-stub\n5\nroot\n"), nil }
+
+func (b *stub) Cosignature(ctx context.Context, size uint64) (rest.Cosignature, error) {
+	if size > stubSize {
+		<-ctx.Done()
+		return rest.Cosignature{}, protocol.Refuse(protocol.CodeTimeout, "not yet")
+	}
+	return rest.Cosignature{Name: "cairn-stub/node0", Size: stubSize}, nil
+}
+
+func (b *stub) Tile(level int, index uint64, width int) ([]byte, error) {
+	if level != 0 || index*256+uint64(width) > stubSize {
+		return nil, protocol.Refuse(protocol.CodeNotFound, "no such tile")
+	}
+	return make([]byte, 32*width), nil
+}
+
+func (b *stub) EntryBundle(index uint64, width int) ([]byte, error) {
+	if index*256+uint64(width) > stubSize {
+		return nil, protocol.Refuse(protocol.CodeNotFound, "no such bundle")
+	}
+	return make([]byte, 120*width), nil
+}
+
+func (b *stub) Consistency(from, to uint64) (rest.Consistency, error) {
+	return rest.Consistency{From: from, To: to}, nil
+}
+
+func (b *stub) ExportReceipt(_ context.Context, index uint64, format string) ([]byte, error) {
+	return []byte(format), nil
+}
+
 func (b *stub) Genesis() []byte { return []byte(`{"chainId":"cairn-stub"}`) }
 func (b *stub) Version() string { return "v0.0.0-test" }
 

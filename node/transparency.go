@@ -1,0 +1,198 @@
+package node
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"github.com/cairn-ledger/cairn/client/proof"
+	"github.com/cairn-ledger/cairn/client/protocol"
+	"github.com/cairn-ledger/cairn/client/rest"
+	"github.com/cairn-ledger/cairn/node/internal/cosign"
+	"github.com/cairn-ledger/cairn/node/internal/machine"
+)
+
+// logKeyFile is the key a validator signs the log's checkpoints with. Whoever
+// has it can vouch for checkpoints in this validator's name, and sign no block.
+const logKeyFile = "log-key.json"
+
+// tileWidth is C2SP tlog-tiles'.
+const tileWidth = 256
+
+// newKeeper makes what signs checkpoints and collects signatures.
+func (n *Node) newKeeper(home string, b *backend) error {
+	cosigners, err := n.genesis.Cosigners()
+	if err != nil {
+		return err
+	}
+	c := cosign.Config{
+		Cosigners: cosigners, Peers: n.config.APIPeers, Every: time.Duration(n.config.CosignEvery), Log: n.log.With("in", "cosign"),
+	}
+	if c.Key, err = cosign.LoadKey(filepath.Join(home, logKeyFile)); err != nil {
+		return err
+	}
+	if c.Witnesses, err = n.config.witnesses(); err != nil {
+		return err
+	}
+	b.cosigners = cosigners
+	b.keeper, err = cosign.New(c, b)
+	return err
+}
+
+// maxFinalised bounds how many heights are signed at once after a pause: of
+// older ones the checkpoints are of no use.
+const maxFinalised = 256
+
+// Finalised lists checkpoints that the next block's header commits to. While
+// the node catches up, none: what it has is not the newest there is.
+func (b *backend) Finalised(after uint64) (out []proof.Checkpoint, height uint64, err error) {
+	height = b.store.Head().Height
+	if stored := uint64(b.comet.BlockStore().Height()); stored < height {
+		height = stored
+	}
+	if height <= after || b.comet.ConsensusReactor().WaitSync() {
+		return nil, after, nil
+	}
+	if height > maxFinalised {
+		after = max(after, height-maxFinalised)
+	}
+	if after == 0 {
+		after = height - 1
+	}
+	for at := after + 1; at <= height; at++ {
+		meta := b.comet.BlockStore().LoadBlockMeta(int64(at))
+		head, err := b.store.HeadAt(at - 1)
+		if meta == nil || err != nil {
+			continue // pruned
+		}
+		if string(meta.Header.AppHash) != string(head.AppHash[:]) {
+			return nil, height, fmt.Errorf("header %d has app hash %s, the ledger %s at height %d", at, meta.Header.AppHash, head.AppHash, head.Height)
+		}
+		out = append(out, proof.Checkpoint{Origin: b.genesis.ChainID, Size: head.LogSize, Root: head.LogRoot})
+	}
+	return out, height, nil
+}
+
+// Committed is closed when the next block is committed.
+func (b *backend) Committed() <-chan struct{} { return b.app.Committed() }
+
+// ConsistencyProof is the store's.
+func (b *backend) ConsistencyProof(from, to uint64) ([]protocol.Hash, error) {
+	return b.store.ConsistencyProof(from, to)
+}
+
+// Checkpoint is the newest signed one.
+func (b *backend) Checkpoint() ([]byte, error) {
+	c, err := b.keeper.Newest()
+	if err != nil {
+		return nil, err
+	}
+	return c.Marshal(), nil
+}
+
+// Cosignature is this validator's.
+func (b *backend) Cosignature(ctx context.Context, size uint64) (rest.Cosignature, error) {
+	return b.keeper.Cosignature(ctx, size)
+}
+
+// inTile refuses what lies beyond the log. A tile of a level has the hashes of
+// whole subtrees only.
+func (b *backend) inTile(level int, index uint64, width int) error {
+	size := b.store.Head().LogSize
+	if level > 7 || index >= 1<<55 || index*tileWidth+uint64(width) > size>>(8*level) {
+		return protocol.Refuse(protocol.CodeNotFound, "tile %d of level %d has not %d hashes in a log of %d entries", index, level, width, size)
+	}
+	return nil
+}
+
+// Tile is cut from the stored tile, whole or not.
+func (b *backend) Tile(level int, index uint64, width int) ([]byte, error) {
+	if err := b.inTile(level, index, width); err != nil {
+		return nil, err
+	}
+	hashes, err := b.store.Tile(level, index, width)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]byte, 0, 32*width)
+	for i := range hashes {
+		out = append(out, hashes[i][:]...)
+	}
+	return out, nil
+}
+
+// EntryBundle has each entry after its length.
+func (b *backend) EntryBundle(index uint64, width int) ([]byte, error) {
+	if err := b.inTile(0, index, width); err != nil {
+		return nil, err
+	}
+	out := make([]byte, 0, width*(2+protocol.EntryBytes))
+	for at, end := index*tileWidth, index*tileWidth+uint64(width); at < end; {
+		entries, err := b.store.Entries(at, int(end-at))
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range entries {
+			out = append(binary.BigEndian.AppendUint16(out, uint16(len(e))), e...)
+		}
+		at += uint64(len(entries))
+	}
+	return out, nil
+}
+
+// Consistency proves that one size begins with another.
+func (b *backend) Consistency(from, to uint64) (c rest.Consistency, err error) {
+	c = rest.Consistency{From: from, To: to, Path: []protocol.Hash{}}
+	if c.FromRoot, err = b.store.LogRoot(from); err == nil {
+		c.ToRoot, err = b.store.LogRoot(to)
+	}
+	if err != nil {
+		return c, asRefusal(err, "the log has %d entries", b.store.Head().LogSize)
+	}
+	if from == 0 || from == to {
+		return c, nil
+	}
+	path, err := b.store.ConsistencyProof(from, to)
+	c.Path = append(c.Path, path...)
+	return c, err
+}
+
+// ExportReceipt proves an entry by a cosigned checkpoint.
+func (b *backend) ExportReceipt(ctx context.Context, index uint64, format string) ([]byte, error) {
+	entry, err := b.entryAt(index)
+	if err != nil {
+		return nil, err
+	}
+	payload, err := machine.ReadPayload(b.store, index)
+	if err != nil {
+		return nil, asRefusal(err, "entry %d has no payload", index)
+	}
+	ctx, cancel := context.WithTimeout(ctx, receiptWithin)
+	defer cancel()
+	c, err := b.keeper.Covering(ctx, index)
+	if err != nil {
+		return nil, err
+	}
+	path, err := b.store.InclusionProof(index, c.Size)
+	if err != nil {
+		return nil, asRefusal(err, "entry %d is not kept", index)
+	}
+	fact := proof.EntryProof{Index: index, LogSize: c.Size, Entry: entry, Blind: payload.Blind, Payload: payload.Bytes, Path: path}
+	if format == "cose" {
+		if c.Size == 1 {
+			return nil, protocol.Refuse(protocol.CodeUnsupportedFormat, "a COSE receipt cannot express a log of one entry; ask again when there are two")
+		}
+		r := proof.CoseReceipt{Origin: c.Origin, Entry: fact, Signatures: b.cosigners.TrimCose(c.Cose)}
+		if _, err := r.Verify(b.cosigners); err != nil {
+			return nil, fmt.Errorf("receipt of entry %d: data at rest: %w", index, err)
+		}
+		return r.MarshalCose()
+	}
+	r := proof.LogReceipt{Entry: fact, Checkpoint: *b.cosigners.Trim(&c.SignedCheckpoint)}
+	if _, err := r.Verify(b.cosigners); err != nil {
+		return nil, fmt.Errorf("receipt of entry %d: data at rest: %w", index, err)
+	}
+	return r.MarshalTlogProof()
+}
