@@ -18,10 +18,12 @@ import (
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 
+	"github.com/cairn-ledger/cairn/client"
 	"github.com/cairn-ledger/cairn/client/proof"
 	"github.com/cairn-ledger/cairn/client/protocol"
 	"github.com/cairn-ledger/cairn/client/rest"
 	"github.com/cairn-ledger/cairn/node/internal/cosign"
+	"github.com/cairn-ledger/cairn/node/internal/machine"
 )
 
 // cosigned waits for a checkpoint of at least a size.
@@ -281,4 +283,66 @@ func TestNodeWithoutItsLogKey(t *testing.T) {
 
 func writeStrangersKey(path string) error {
 	return cosign.WriteKey(path, ed25519.NewKeyFromSeed(make([]byte, 32)))
+}
+
+// A stream with a declared gap and a repeat is proven complete, and many
+// consecutive entries at once.
+func TestBatchesAndStreams(t *testing.T) {
+	s := found(t)
+	s.start()
+	s.submit(s.batch(0, 300))
+	gap := &protocol.Batch{Stream: "meters", First: 340, Skip: 40, Seed: [32]byte{3}}
+	for i, id := range []string{"300", "7", "342"} { // the second is a repeat
+		e := protocol.Event{ID: id, Source: "/test", Type: "reading.v1", DataForm: protocol.DataJSON,
+			DataContentType: "application/json", Data: fmt.Appendf(nil, `{"kwh":%d}`, i)}
+		gap.Records = append(gap.Records, e.AppendRecord(nil))
+	}
+	raw, err := protocol.SignTx("cairn-test", s.network.Accounts["producer"], 1000, 300, gap)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if status := s.submit(raw); status.State != rest.StateCommitted || status.Duplicates != 1 {
+		t.Fatalf("%+v", status)
+	}
+	anchor, err := s.network.Document.Trust()
+	if err != nil {
+		t.Fatal(err)
+	}
+	connection, err := client.New(client.Config{Nodes: []string{"http://" + s.config.APIAddress}, ChainID: "cairn-test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	producer := s.network.Accounts["producer"].Address()
+	if !bytes.Equal(proof.StreamKey(producer, "meters"), machine.StreamKey(producer, "meters")) {
+		t.Error("the stream's state key is another")
+	}
+	for _, withhold := range []bool{false, true} {
+		p, err := connection.StreamProof(context.Background(), producer, "meters", 5, 0, withhold)
+		if err != nil {
+			t.Fatal(err)
+		}
+		statement, err := p.Verify(anchor)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if statement.To != 343 || statement.Events != 297 || len(statement.Gaps) != 1 || statement.Gaps[0].Count != 40 ||
+			len(statement.Duplicates) != 1 || statement.Duplicates[0].First != 7 {
+			t.Errorf("%s", statement)
+		}
+		text, err := p.MarshalBinary()
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("withheld %v: %d bytes for %d sequences", withhold, len(text), p.To-p.From)
+	}
+	for _, count := range []int{1, 100, 10_000} {
+		r, err := connection.BatchReceipt(context.Background(), 200, count, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		batch, err := r.VerifyWith(anchor)
+		if err != nil || len(batch.Entries) != min(count, 104) || batch.Entries[0].Event.ID != "200" {
+			t.Errorf("%d entries: %v", len(batch.Entries), err)
+		}
+	}
 }

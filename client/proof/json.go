@@ -191,18 +191,7 @@ func firstDifference(a, b []byte) int {
 func (r *Receipt) toJSON() *receiptJSON {
 	text := &receiptJSON{Version: receiptVersion, ChainID: r.ChainID}
 	if p := r.Entry; p != nil {
-		e := &p.Entry
-		text.Entry = &entryJSON{Kind: e.Kind, Height: e.Height, TimeMs: e.TimeMs, Origin: e.Origin, Stream: e.Stream,
-			Sequence: e.Sequence, Type: e.Type}
-		if e.Cause != protocol.NoCause {
-			text.Entry.Cause = &e.Cause
-		}
-		if p.Withheld {
-			text.Entry.Commitment = &e.Commitment
-		} else {
-			payload := notNil(p.Payload)
-			text.Entry.Blind, text.Entry.Payload = &p.Blind, &payload
-		}
+		text.Entry = p.toJSON()
 		text.Log = &logJSON{Index: p.Index, Size: p.LogSize, Path: notNil(p.Path)}
 		text.Map = mapJSON{Params: &p.Params, State: &p.State}
 	}
@@ -274,9 +263,30 @@ func (text *receiptJSON) receipt() (*Receipt, error) {
 }
 
 func (text *receiptJSON) entryProof() *EntryProof {
-	e := text.Entry
 	p := &EntryProof{Index: text.Log.Index, LogSize: text.Log.Size, Path: text.Log.Path,
 		Params: orZero(text.Map.Params), State: orZero(text.Map.State)}
+	text.Entry.into(p)
+	return p
+}
+
+func (p *EntryProof) toJSON() *entryJSON {
+	e := &p.Entry
+	text := &entryJSON{Kind: e.Kind, Height: e.Height, TimeMs: e.TimeMs, Origin: e.Origin, Stream: e.Stream,
+		Sequence: e.Sequence, Type: e.Type}
+	if e.Cause != protocol.NoCause {
+		text.Cause = &e.Cause
+	}
+	if p.Withheld {
+		text.Commitment = &e.Commitment
+	} else {
+		payload := notNil(p.Payload)
+		text.Blind, text.Payload = &p.Blind, &payload
+	}
+	return text
+}
+
+// into puts entry, blind and payload into a proof.
+func (e *entryJSON) into(p *EntryProof) {
 	p.Entry = protocol.Entry{Kind: e.Kind, Height: e.Height, TimeMs: e.TimeMs, Origin: e.Origin, Stream: e.Stream,
 		Sequence: e.Sequence, Cause: protocol.NoCause, Type: e.Type}
 	if e.Cause != nil {
@@ -289,7 +299,6 @@ func (text *receiptJSON) entryProof() *EntryProof {
 		p.Blind, p.Payload = orZero(e.Blind), *e.Payload
 		p.Entry.Commitment = protocol.Commitment(p.Blind, p.Payload)
 	}
-	return p
 }
 
 func orZero[T any](p *T) (zero T) {

@@ -67,3 +67,52 @@ func (s *session) verifyExport(text []byte, trust string) error {
 	_, err = fmt.Fprintln(s.out, statement)
 	return err
 }
+
+// getBatch fetches a batch receipt, verifies and writes it.
+func (s *session) getBatch(ctx context.Context, l *ledger, first uint64, count int, output, format string) error {
+	if count < 1 || count > proof.MaxBatchEntries || format != "json" && format != "binary" {
+		return usageError{fmt.Errorf("--count: a receipt of 2 to %d entries is json or binary", proof.MaxBatchEntries)}
+	}
+	path, err := s.genesisPath()
+	if err != nil {
+		return err
+	}
+	trusted, err := loadTrust(path)
+	if err != nil {
+		return err
+	}
+	receipt, err := l.BatchReceipt(ctx, first, count, false)
+	if err != nil {
+		return err
+	}
+	if _, err := receipt.VerifyWith(trusted); err != nil {
+		return fmt.Errorf("%w: %w", errInvalid, err)
+	}
+	text, err := receipt.MarshalBinary()
+	if format == "json" {
+		text, err = receipt.MarshalJSON()
+	}
+	if err != nil {
+		return err
+	}
+	return s.writeReceipt(text, output)
+}
+
+func (s *session) verifyBatch(text []byte, trusted *proof.Trust) error {
+	receipt, err := proof.ParseBatch(text)
+	if err != nil {
+		return fmt.Errorf("%w: %w", errInvalid, err)
+	}
+	statement, err := receipt.VerifyWith(trusted)
+	if err != nil {
+		return fmt.Errorf("%w: %w", errInvalid, err)
+	}
+	if s.json {
+		return s.printJSON(statement)
+	}
+	fmt.Fprintln(s.out, statement)
+	for i := range statement.Entries {
+		fmt.Fprintf(s.out, "%s.\n", statement.Entries[i].String())
+	}
+	return nil
+}

@@ -135,6 +135,7 @@ func (s *session) showEntry(e rest.Entry) error {
 
 func receiptCommand(s *session) *cobra.Command {
 	var output, format string
+	var count int
 	fetch := &cobra.Command{
 		Use: "get INDEX", Short: "Fetch the receipt of an entry and verify it", Args: exactly(1, "the index of an entry"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -145,6 +146,9 @@ func receiptCommand(s *session) *cobra.Command {
 			l, err := s.connect()
 			if err != nil {
 				return err
+			}
+			if count != 1 {
+				return s.getBatch(cmd.Context(), l, index, count, output, format)
 			}
 			if format == "tlog-proof" || format == "cose" {
 				return s.exportReceipt(cmd.Context(), l, index, output, format)
@@ -157,6 +161,7 @@ func receiptCommand(s *session) *cobra.Command {
 		},
 	}
 	fetch.Flags().StringVarP(&output, "output", "o", "", "file to write; without it the receipt goes to standard output")
+	fetch.Flags().IntVar(&count, "count", 1, "prove so many consecutive entries at once")
 	fetch.Flags().StringVar(&format, "format", "json", "json, binary, tlog-proof or cose")
 	var trust string
 	verify := &cobra.Command{
@@ -225,6 +230,9 @@ func (s *session) verifyReceipt(path, trust string) error {
 	trusted, err := loadTrust(trust)
 	if err != nil {
 		return err
+	}
+	if proof.IsBatch(text) {
+		return s.verifyBatch(text, trusted)
 	}
 	receipt, err := proof.Parse(text)
 	if err != nil {

@@ -49,6 +49,11 @@ type Backend interface {
 	ContractLogs(contract string, after uint64) ([]rest.ContractLog, error)
 	Bank
 	Log
+	// BatchReceipt proves up to count consecutive entries; with withhold it
+	// leaves out what they commit to.
+	BatchReceipt(ctx context.Context, first uint64, count int, withhold bool) (*proof.BatchReceipt, error)
+	// StreamReceipt proves the entries of a stream's sequences from one on.
+	StreamReceipt(ctx context.Context, producer protocol.Address, name string, from uint64, count int, withhold bool) (*proof.BatchReceipt, error)
 	// ExportReceipt proves an entry by a checkpoint of the log, in a format of
 	// others: "tlog-proof" or "cose". It waits for that checkpoint.
 	ExportReceipt(ctx context.Context, index uint64, format string) ([]byte, error)

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/cairn-ledger/cairn/client/proof"
 	"github.com/cairn-ledger/cairn/client/protocol"
 	"github.com/cairn-ledger/cairn/client/rest"
 )
@@ -134,6 +135,57 @@ func (s *Server) consistency(r *request) (any, error) {
 		return nil, err
 	}
 	return s.backend.Consistency(from, to)
+}
+
+// batch reads what both kinds of batch receipts are asked with.
+func (r *request) batch(start string) (from uint64, count int, withhold bool, render func(renderer) (any, error), err error) {
+	if from, err = r.uint(start, 0, 0, maxIndex); err != nil {
+		return
+	}
+	n, err := r.uint("count", 1000, 1, proof.MaxBatchEntries)
+	if err != nil {
+		return
+	}
+	switch text := r.params.Get("withhold"); text {
+	case "", "false":
+	case "true":
+		withhold = true
+	default:
+		err = protocol.Refuse(protocol.CodeBadRequest, "withhold: %q must be true or false", clip(text))
+		return
+	}
+	render, err = r.receiptFormat()
+	return from, int(n), withhold, render, err
+}
+
+// batchReceipt proves consecutive entries at once.
+func (s *Server) batchReceipt(r *request) (any, error) {
+	first, count, withhold, render, err := r.batch("first")
+	if err != nil {
+		return nil, err
+	}
+	receipt, err := s.backend.BatchReceipt(r.Context(), first, count, withhold)
+	if err != nil {
+		return nil, err
+	}
+	return render(receipt)
+}
+
+// streamReceipt proves a stream's entries at once.
+func (s *Server) streamReceipt(r *request) (any, error) {
+	producer, name, err := r.stream()
+	if err != nil {
+		return nil, err
+	}
+	from, count, withhold, render, err := r.batch("from")
+	if err != nil {
+		return nil, err
+	}
+	receipt, err := s.backend.StreamReceipt(r.Context(), producer, name, from, count, withhold)
+	if err != nil {
+		return nil, err
+	}
+	return render(receipt)
 }
 
 // zipped compresses a body where whoever asks reads gzip.

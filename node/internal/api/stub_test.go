@@ -254,6 +254,14 @@ func (b *stub) Consistency(from, to uint64) (rest.Consistency, error) {
 	return rest.Consistency{From: from, To: to}, nil
 }
 
+func (b *stub) BatchReceipt(_ context.Context, first uint64, count int, withhold bool) (*proof.BatchReceipt, error) {
+	return nil, protocol.Refuse(protocol.CodeNotFound, "the log has no entry %d; asked for %d, %v", first, count, withhold)
+}
+
+func (b *stub) StreamReceipt(_ context.Context, _ protocol.Address, name string, from uint64, count int, withhold bool) (*proof.BatchReceipt, error) {
+	return nil, protocol.Refuse(protocol.CodeNotFound, "stream %s lacks %d; asked for %d, %v", name, from, count, withhold)
+}
+
 func (b *stub) ExportReceipt(_ context.Context, index uint64, format string) ([]byte, error) {
 	return []byte(format), nil
 }

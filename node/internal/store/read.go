@@ -51,6 +51,12 @@ func (s *Store) ConsistencyProof(from, to uint64) ([]protocol.Hash, error) {
 	return path, storeError(err)
 }
 
+// MultiProof proves that entries of ascending indices are in the log of a size.
+func (s *Store) MultiProof(indices []uint64, size uint64) ([]protocol.Hash, error) {
+	hashes, err := s.log.MultiProof(indices, size)
+	return hashes, storeError(err)
+}
+
 // LogRoot is the root of the log as it was at a size.
 func (s *Store) LogRoot(size uint64) (protocol.Hash, error) {
 	root, err := s.log.Root(size)

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -124,6 +126,7 @@ func checkProofs(t *testing.T, l *Log, roots map[uint64]protocol.Hash, random *r
 	if err := proof.VerifyInclusion(protocol.LeafHash(entry), index, size, path, root); err != nil {
 		t.Fatal(err)
 	}
+	checkMulti(t, l, size, root, random)
 	from := 1 + random.Uint64N(size)
 	old, err := l.Root(from)
 	if err != nil {
@@ -182,4 +185,29 @@ func BenchmarkAppend(b *testing.B) {
 		grow(b, db, l, block)
 	}
 	b.ReportMetric(float64(b.N)*block/b.Elapsed().Seconds(), "entries/s")
+}
+
+// checkMulti proves a run of entries and some scattered ones at once.
+func checkMulti(t *testing.T, l *Log, size uint64, root protocol.Hash, random *rand.Rand) {
+	t.Helper()
+	chosen := map[uint64]bool{}
+	first := random.Uint64N(size)
+	for i := first; i < min(size, first+random.Uint64N(300)+1); i++ {
+		chosen[i] = true
+	}
+	for range random.IntN(5) {
+		chosen[random.Uint64N(size)] = true
+	}
+	indices := slices.Sorted(maps.Keys(chosen))
+	beside, err := l.MultiProof(indices, size)
+	if err != nil {
+		t.Fatal(err)
+	}
+	leaves := make([]proof.Leaf, len(indices))
+	for i, index := range indices {
+		leaves[i] = proof.Leaf{Index: index, Hash: protocol.LeafHash(testEntry(index))}
+	}
+	if got, err := proof.MultiRoot(leaves, size, beside); err != nil || got != root {
+		t.Fatalf("%d entries of %d lead to %s, must to %s: %v", len(indices), size, got, root, err)
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math/bits"
 
 	"github.com/cockroachdb/pebble/v2"
 	merkle "github.com/transparency-dev/merkle/proof"
@@ -154,4 +155,40 @@ func (l *Log) Root(size uint64) (protocol.Hash, error) {
 		}
 	}
 	return e.root(), nil
+}
+
+// Range is the root of the leaves lo to hi, where that is a node of the tree
+// of some size: whole, or at the tree's right side.
+func (l *Log) Range(lo, hi uint64) (protocol.Hash, error) {
+	if lo >= hi || hi > l.Size() {
+		return protocol.Hash{}, fmt.Errorf("%w: leaves %d to %d of %d", ErrNotFound, lo, hi, l.Size())
+	}
+	n := hi - lo
+	if level := bits.TrailingZeros64(n); n == 1<<level && lo%n == 0 {
+		return l.subtree(level, lo>>level)
+	}
+	middle := lo + 1<<(bits.Len64(n-1)-1)
+	left, err := l.Range(lo, middle)
+	if err != nil {
+		return protocol.Hash{}, err
+	}
+	right, err := l.Range(middle, hi)
+	return proof.NodeHash(left, right), err
+}
+
+// MultiProof is what proof.MultiRoot wants beside entries of these ascending
+// indices in the log of a size.
+func (l *Log) MultiProof(indices []uint64, size uint64) ([]protocol.Hash, error) {
+	if len(indices) == 0 || indices[len(indices)-1] >= size || size > l.Size() {
+		return nil, fmt.Errorf("%w: %d indices in size %d of %d", ErrNotFound, len(indices), size, l.Size())
+	}
+	ranges := proof.BesideRanges(indices, size)
+	out := make([]protocol.Hash, len(ranges))
+	for i, r := range ranges {
+		var err error
+		if out[i], err = l.Range(r[0], r[1]); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
 }
