@@ -47,6 +47,10 @@ func (b *backend) StreamReceipt(ctx context.Context, producer protocol.Address, 
 // proveMany proves entries of ascending indices. Gaps are opened also where
 // payloads are withheld: they say how many sequences they stand for.
 func (b *backend) proveMany(ctx context.Context, indices []uint64, withhold bool) (*proof.BatchReceipt, error) {
+	view, _, err := b.viewAt(0)
+	if err != nil {
+		return nil, err
+	}
 	r := &proof.BatchReceipt{ChainID: b.genesis.ChainID}
 	var payloads []machine.Payload // of the bundle that begins at first
 	var first uint64
@@ -57,13 +61,13 @@ func (b *backend) proveMany(ctx context.Context, indices []uint64, withhold bool
 			return nil, err
 		}
 		if index < first || index-first >= uint64(len(payloads)) {
-			if first, payloads, err = machine.ReadBundle(b.store, index); err != nil {
+			if first, payloads, err = machine.ReadBundle(b.store, view, index); err != nil {
 				return nil, asRefusal(err, "entry %d has no payload", index)
 			}
 		}
 		e := proof.BatchEntry{Index: index, Entry: entry}
-		if e.Withheld = withhold && entry.Kind != protocol.EntryGap; !e.Withheld {
-			p := payloads[index-first]
+		p := payloads[index-first]
+		if e.Withheld = p.Erased || withhold && entry.Kind != protocol.EntryGap; !e.Withheld {
 			e.Blind, e.Payload = p.Blind, p.Bytes
 			if total += len(p.Bytes); total > maxBatchPayload && i > 0 {
 				break

@@ -165,7 +165,11 @@ func (b *backend) ExportReceipt(ctx context.Context, index uint64, format string
 	if err != nil {
 		return nil, err
 	}
-	payload, err := machine.ReadPayload(b.store, index)
+	view, _, err := b.viewAt(0)
+	if err != nil {
+		return nil, err
+	}
+	payload, err := machine.ReadPayload(b.store, view, index)
 	if err != nil {
 		return nil, asRefusal(err, "entry %d has no payload", index)
 	}
@@ -179,7 +183,7 @@ func (b *backend) ExportReceipt(ctx context.Context, index uint64, format string
 	if err != nil {
 		return nil, asRefusal(err, "entry %d is not kept", index)
 	}
-	fact := proof.EntryProof{Index: index, LogSize: c.Size, Entry: entry, Blind: payload.Blind, Payload: payload.Bytes, Path: path}
+	fact := proof.EntryProof{Index: index, LogSize: c.Size, Entry: entry, Withheld: payload.Erased, Blind: payload.Blind, Payload: payload.Bytes, Path: path}
 	if format == "cose" {
 		if c.Size == 1 {
 			return nil, protocol.Refuse(protocol.CodeUnsupportedFormat, "a COSE receipt cannot express a log of one entry; ask again when there are two")

@@ -63,24 +63,7 @@ func TestBatchVectors(t *testing.T) {
 		t.Fatal(err)
 	}
 	computed.Streams = []streamVector{{"a gap and repeats", binary, s, s.String()}}
-	for name, change := range map[string]func(r *BatchReceipt){
-		"an entry left out": func(r *BatchReceipt) { r.Entries = slices.Delete(r.Entries, 1, 2) },
-		"another size":      func(r *BatchReceipt) { r.LogSize = 70_002 },
-		"hashes swapped":    func(r *BatchReceipt) { r.Beside[0], r.Beside[1] = r.Beside[1], r.Beside[0] },
-		"too few signers":   func(r *BatchReceipt) { r.Commit.Signatures = r.Commit.Signatures[:2] },
-	} {
-		r := batchOf(t, bed, 70_000, run(1234, 5), false)
-		change(r)
-		binary, _ := batchForms(t, r)
-		_, err := r.Verify(bed.anchor)
-		computed.Refused = append(computed.Refused, refusedVector{Name: name, Binary: binary, Error: rootOf(err).Error()})
-	}
-	slices.SortFunc(computed.Refused, func(a, b refusedVector) int {
-		if a.Name < b.Name {
-			return -1
-		}
-		return 1
-	})
+	computed.Refused = refusedBatches(t, bed)
 	vectors(t, "batch.json", computed, &v)
 	for _, c := range v.Batches {
 		for _, form := range [][]byte{c.Binary, []byte(c.JSON)} {
@@ -103,6 +86,29 @@ func TestBatchVectors(t *testing.T) {
 			t.Errorf("refused %s: %v, want %s", c.Name, err, c.Error)
 		}
 	}
+}
+
+// refusedBatches are batch receipts that must fail.
+func refusedBatches(t *testing.T, bed *testbed) (out []refusedVector) {
+	for name, change := range map[string]func(r *BatchReceipt){
+		"an entry left out": func(r *BatchReceipt) { r.Entries = slices.Delete(r.Entries, 1, 2) },
+		"another size":      func(r *BatchReceipt) { r.LogSize = 70_002 },
+		"hashes swapped":    func(r *BatchReceipt) { r.Beside[0], r.Beside[1] = r.Beside[1], r.Beside[0] },
+		"too few signers":   func(r *BatchReceipt) { r.Commit.Signatures = r.Commit.Signatures[:2] },
+	} {
+		r := batchOf(t, bed, 70_000, run(1234, 5), false)
+		change(r)
+		binary, _ := batchForms(t, r)
+		_, err := r.Verify(bed.anchor)
+		out = append(out, refusedVector{Name: name, Binary: binary, Error: rootOf(err).Error()})
+	}
+	slices.SortFunc(out, func(a, b refusedVector) int {
+		if a.Name < b.Name {
+			return -1
+		}
+		return 1
+	})
+	return out
 }
 
 // rootOf is the sentinel an error wraps.
