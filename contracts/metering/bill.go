@@ -73,6 +73,9 @@ func (m *meter) close(sec int64) (written int) {
 	if m.prepaid {
 		written = toldBytes * m.settle(list.total().halfUp(), sec)
 	}
+	if m.collects() {
+		written = toldBytes * m.finish(list.total().halfUp())
+	}
 	data := m.bill(&t, list)
 	m.open, m.closed, m.closedPeriod = false, true, m.period
 	bills(m.name).Set(periodKey(m.period), data)
@@ -98,7 +101,11 @@ func (m *meter) bill(t *tariff, list items) []byte {
 		list[i].write(&w, m)
 	}
 	w.Object().Key("item").String("rounding").Key("amount").Text(total.appendRounding(text[:0])).EndObject()
-	w.EndArray().Key("total").Uint(total.halfUp()).EndObject()
+	w.EndArray().Key("total").Uint(total.halfUp())
+	if m.collects() {
+		w.Key("asset").Text(m.asset).Key("arrears").Uint(m.arrears)
+	}
+	w.EndObject()
 	return w.Bytes()
 }
 
@@ -136,8 +143,11 @@ func (s *sum) causes(w *sdk.JSON) {
 }
 
 func (m *meter) mode() string {
-	if m.prepaid {
+	switch {
+	case m.prepaid:
 		return "prepaid"
+	case m.collects():
+		return "allowance"
 	}
 	return "postpaid"
 }

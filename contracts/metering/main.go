@@ -26,6 +26,7 @@ const (
 	codeUnknownAccount = 16 // UNKNOWN_ACCOUNT
 	codeBadAmount      = 17 // BAD_AMOUNT
 	codeAccountFull    = 18 // ACCOUNT_FULL
+	codeUnfunded       = 19 // UNFUNDED
 )
 
 // maxNameBytes is of a meter's, account's or tariff's name: with a letter in
@@ -53,6 +54,8 @@ func init() {
 	sdk.OnCall("register", register)
 	sdk.OnCall("credit", credit)
 	sdk.OnCall("setOwner", setOwner)
+	sdk.OnCall("payBy", payBy)
+	sdk.OnCall("payOut", payOut)
 	sdk.OnQuery("meter", queryMeter)
 	sdk.OnQuery("balance", queryBalance)
 	sdk.OnQuery("bill", queryBill)
@@ -93,6 +96,9 @@ func reading(e *sdk.Event) {
 	m.add(m.terms.band(at, label), uint64(quantity), e.Index, at.slot)
 	if m.prepaid {
 		m.settle(m.items(m.terms.unpack()).floor(), sdk.Seconds(e.TimeNs()))
+	}
+	if m.collects() {
+		m.collect(m.items(m.terms.unpack()).floor())
 	}
 	m.save()
 }

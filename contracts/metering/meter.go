@@ -34,6 +34,7 @@ type meter struct {
 	wanted  []byte // the tariff of the next period
 	prepaid bool
 	origin  []byte // the only signer of its readings; empty: anyone
+	payment        // by whose allowance it is paid, if by one
 	clock   clock
 
 	closed       bool // at least one period was; the last was:
@@ -46,7 +47,7 @@ type meter struct {
 	peak     uint64 // the highest quantity of an interval, and its
 	peakAt   uint64 // log entry and
 	peakSlot uint16 // slot
-	charged  uint64 // prepaid: minor units debited for this period
+	charged  uint64 // minor units debited for this period
 	terms    terms
 }
 
@@ -55,6 +56,8 @@ const (
 	flagPrepaid = 1 << iota
 	flagClosed
 	flagOpen
+	flagCollects
+	flagUnpaid
 )
 
 const meterFormat = 1
@@ -80,6 +83,9 @@ func decodeMeter(name, record []byte) *meter {
 		prepaid: flags&flagPrepaid != 0, closed: flags&flagClosed != 0, open: flags&flagOpen != 0,
 		closedPeriod: int32(r.u32()),
 	}
+	if flags&flagCollects != 0 {
+		m.unpack(&r, flags&flagUnpaid != 0)
+	}
 	if m.open {
 		b := r.raw(openBytes)
 		m.period, m.charged = int32(sdk.U32(b)), sdk.U64(b[4:])
@@ -98,6 +104,9 @@ func decodeMeter(name, record []byte) *meter {
 
 func (m *meter) save() {
 	size := meterBytes + len(m.account) + len(m.wanted) + len(m.origin)
+	if m.collects() {
+		size += m.payment.bytes()
+	}
 	if m.open {
 		size += openBytes + m.seen.bytes() + 2 + len(m.terms) + 1 + len(m.sums)*sumBytes
 	}
@@ -112,6 +121,12 @@ func (m *meter) save() {
 	if m.open {
 		flags |= flagOpen
 	}
+	if m.collects() {
+		flags |= flagCollects
+	}
+	if m.unpaid {
+		flags |= flagUnpaid
+	}
 	w.u8(meterFormat)
 	w.u8(flags)
 	w.run(m.account)
@@ -119,6 +134,9 @@ func (m *meter) save() {
 	w.run(m.origin)
 	m.clock.pack(&w)
 	w.u32(uint32(m.closedPeriod))
+	if m.collects() {
+		m.payment.pack(&w)
+	}
 	if m.open {
 		b := w.next(openBytes)
 		sdk.PutU32(b, uint32(m.period))
@@ -210,6 +228,7 @@ func register(r *sdk.Request) {
 		sdk.Abort(codePeriodOpen, "PERIOD_OPEN: account and mode change while no period is open")
 	}
 	if moved {
+		m.payment = payment{} // it was for the account before
 		m.move(s, account, prepaid)
 	}
 	m.wanted, m.origin, m.clock = wanted, origin, s.clock
