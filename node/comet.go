@@ -43,6 +43,7 @@ const (
 	cometDir           = "data/comet"
 	ledgerDir          = "data/ledger"
 	contractCacheDir   = "data/contracts"
+	walDir             = "data/wal"
 )
 
 // cometConfig translates our settings. The reasons for what is not in Config:
@@ -78,7 +79,7 @@ func cometConfig(home string, c *Config) *cmtconfig.Config {
 	cfg.P2P.SendRate, cfg.P2P.RecvRate = c.P2PRate, c.P2PRate
 	cfg.P2P.MaxPacketMsgPayloadSize = c.MaxPacketPayload
 	cfg.P2P.FlushThrottleTimeout = 5 * time.Millisecond
-	cfg.Consensus.WalPath = "data/wal/wal"
+	cfg.Consensus.WalPath = walDir + "/wal"
 	cfg.Consensus.TimeoutPropose = time.Duration(c.TimeoutPropose)
 	cfg.Consensus.TimeoutProposeDelta = 200 * time.Millisecond
 	cfg.Consensus.TimeoutPrevote = 300 * time.Millisecond
@@ -166,6 +167,9 @@ func (n *Node) openCometDB(ctx *cmtconfig.DBContext) (dbm.DB, error) {
 		return nil, err
 	}
 	n.cometDBs = append(n.cometDBs, db)
+	if ctx.ID == "blockstore" {
+		n.blocks = db
+	}
 	if ctx.ID == "state" {
 		n.sets = cmtstate.NewStore(db, cmtstate.StoreOptions{DiscardABCIResponses: true})
 	}

@@ -276,6 +276,11 @@ func (b *backend) ContractLogs(contract string, after uint64) ([]rest.ContractLo
 			Number: l.Number, Height: l.Height, Index: l.Index, TxID: l.TxID, Code: l.Code, Name: l.Code.Name(),
 			GuestCode: l.GuestCode, Lines: append([]string{}, l.Lines...),
 		})
+		if _, erased, err := machine.ErasedBy(view, l.Index); err != nil {
+			return nil, err
+		} else if erased { // a contract may have said what it was given
+			out[len(out)-1].Lines = []string{}
+		}
 	}
 	return out, nil
 }

@@ -12,6 +12,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -25,11 +26,13 @@ import (
 	"github.com/cairn-ledger/cairn/node/internal/cosign"
 	"github.com/cairn-ledger/cairn/node/internal/machine"
 	"github.com/cairn-ledger/cairn/node/internal/store"
+	"github.com/cairn-ledger/cairn/node/internal/store/cometdb"
 	"github.com/cairn-ledger/cairn/node/internal/vm"
 )
 
 // Node is one validator, running or about to.
 type Node struct {
+	home    string
 	config  Config
 	log     *slog.Logger
 	genesis *genesis.Document
@@ -44,6 +47,7 @@ type Node struct {
 	keeper *cosign.Keeper
 
 	sets     cmtstate.Store // CometBFT's record of validator sets
+	blocks   *cometdb.DB    // CometBFT's block store
 	cometDBs []io.Closer    // closed by comet once it runs, by Close before
 	stopping atomic.Bool    // CometBFT's complaints are expected
 }
@@ -52,7 +56,7 @@ type Node struct {
 // checks that they belong to the founding document. Errors are one sentence
 // that says what to do. Close a node that is not Run.
 func Open(home string, c Config, logTo io.Writer) (n *Node, err error) {
-	n = &Node{config: c, fault: make(chan error, 1)}
+	n = &Node{home: home, config: c, fault: make(chan error, 1)}
 	defer func() {
 		if err != nil {
 			n.Close()
@@ -79,7 +83,7 @@ func Open(home string, c Config, logTo io.Writer) (n *Node, err error) {
 	}
 	n.app = app.New(app.Config{
 		Machine: machine.New(n.genesis.ChainID, n.engine), Store: n.store, Genesis: n.genesis, Log: n.log,
-		ProposalBytes: c.BlockBytes, Halt: n.halt,
+		ProposalBytes: c.BlockBytes, KeepBlocks: c.KeepBlocks, Halt: n.halt,
 	})
 	if n.comet, err = n.newComet(home); err != nil {
 		return n, err
@@ -160,6 +164,11 @@ func (n *Node) Run(ctx context.Context) error {
 	if err := n.comet.Start(); err != nil {
 		return fmt.Errorf("CometBFT: %w", err)
 	}
+	working, stop := context.WithCancel(ctx)
+	var work sync.WaitGroup
+	defer work.Wait()
+	defer stop()
+	work.Go(func() { (&scrubber{node: n, blocks: n.blocks, walDir: filepath.Join(n.home, walDir)}).run(working) })
 	served := make(chan error, 1)
 	go func() { served <- n.api.Serve(n.listen) }()
 	keeping, stopKeeping := context.WithCancel(ctx)

@@ -67,6 +67,35 @@ func (b *backend) Receipt(ctx context.Context, index uint64) (*proof.Receipt, er
 	}, nil
 }
 
+// Erasure proves that an entry existed, and who erased its payload and why.
+func (b *backend) Erasure(ctx context.Context, index uint64) (*proof.Erasure, error) {
+	if _, err := b.entryAt(index); err != nil {
+		return nil, err
+	}
+	view, _, err := b.viewAt(0)
+	if err != nil {
+		return nil, err
+	}
+	by, ok, err := machine.ErasedBy(view, index)
+	if err != nil || !ok {
+		return nil, orRefusal(err, protocol.CodeNotFound, "the payload of entry %d was not erased", index)
+	}
+	entry, err := b.Receipt(ctx, index)
+	if err != nil {
+		return nil, err
+	}
+	erase, err := b.Receipt(ctx, by)
+	return &proof.Erasure{Entry: entry, Erase: erase}, err
+}
+
+// orRefusal answers err, or a refusal where there is none.
+func orRefusal(err error, code protocol.Code, format string, args ...any) error {
+	if err != nil {
+		return err
+	}
+	return protocol.Refuse(code, format, args...)
+}
+
 // StateReceipt proves what a key has after a height, or that it has nothing.
 // Height 0 is the newest state; a resting network proves it at an earlier
 // height of the same app hash.
@@ -87,6 +116,12 @@ func (b *backend) StateReceipt(ctx context.Context, key []byte, height uint64) (
 	p, err := b.waitProven(ctx, height)
 	if err != nil {
 		return nil, err
+	}
+	if p.head.Height != height {
+		same, err := b.store.HeadAt(height)
+		if err != nil || same.AppHash != p.head.AppHash {
+			return nil, orRefusal(asRefusal(err, "height %d is not kept", height), protocol.CodePruned, "this node no longer keeps the block that proves height %d; ask an archive node", height)
+		}
 	}
 	view, err := b.store.View(height)
 	if err != nil {
@@ -131,7 +166,8 @@ const maxLaterBlocks = 16
 // an error while there is none.
 func (b *backend) proveFrom(height uint64) (*proven, error) {
 	last := min(uint64(b.comet.BlockStore().Height()), b.store.Head().Height+1)
-	for next := height + 1; next <= last && next <= height+maxLaterBlocks; next++ {
+	first := max(height+1, uint64(b.comet.BlockStore().Base())) // a later block proves what an older one did
+	for next := first; next <= last && next <= first+maxLaterBlocks; next++ {
 		p, err := b.prove(next)
 		if err == nil {
 			return p, nil

@@ -102,6 +102,7 @@ func eventCommand(s *session) *cobra.Command {
 	}
 	cmd.Flags().StringVar(&source, "source", "", "the event's source attribute")
 	cmd.Flags().StringVar(&id, "id", "", "the event's id attribute")
+	cmd.AddCommand(eraseCommand(s))
 	return cmd
 }
 
@@ -120,6 +121,9 @@ func (s *session) showEntry(e rest.Entry) error {
 	}
 	if e.Cause != nil {
 		fmt.Fprintf(s.out, "cause      entry %d\n", *e.Cause)
+	}
+	if e.Erased != nil {
+		return s.showErasure(e.Erased)
 	}
 	what, content := "act", e.Act
 	if e.Event != nil {
@@ -156,6 +160,13 @@ func receiptCommand(s *session) *cobra.Command {
 			receipt, err := l.Receipt(cmd.Context(), index)
 			if err != nil {
 				return err
+			}
+			if receipt.Entry.Withheld && format == "json" { // it was erased
+				erasure, err := l.Erasure(cmd.Context(), index)
+				if err != nil {
+					return err
+				}
+				return s.saveErasure(erasure, output)
 			}
 			return s.saveReceipt(receipt, output, format)
 		},
@@ -234,11 +245,7 @@ func (s *session) verifyReceipt(path, trust string) error {
 	if proof.IsBatch(text) {
 		return s.verifyBatch(text, trusted)
 	}
-	receipt, err := proof.Parse(text)
-	if err != nil {
-		return fmt.Errorf("%w: %w", errInvalid, err)
-	}
-	statement, err := receipt.VerifyWith(trusted)
+	statement, err := verifyProof(text, trusted)
 	if err != nil {
 		return fmt.Errorf("%w: %w", errInvalid, err)
 	}

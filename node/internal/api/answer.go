@@ -157,7 +157,7 @@ func statusOf(code protocol.Code) int {
 		return http.StatusTooManyRequests
 	case protocol.CodeUnavailable, protocol.CodeTimeout:
 		return http.StatusServiceUnavailable
-	case protocol.CodePruned:
+	case protocol.CodePruned, protocol.CodeErased:
 		return http.StatusGone
 	case protocol.CodeUnsupportedFormat:
 		return http.StatusUnsupportedMediaType

@@ -31,6 +31,8 @@ type Backend interface {
 	FindEvent(producer protocol.Address, source, id string) (index uint64, err error)
 	// Receipt proves an entry; it waits for the block that signs it.
 	Receipt(ctx context.Context, index uint64) (*proof.Receipt, error)
+	// Erasure proves that an entry existed, and who erased its payload and why.
+	Erasure(ctx context.Context, index uint64) (*proof.Erasure, error)
 	// StateReceipt proves a key's value or absence at a height; 0 is the newest.
 	StateReceipt(ctx context.Context, key []byte, height uint64) (*proof.Receipt, error)
 	// TrustPath leads from the validators of a height to later ones.

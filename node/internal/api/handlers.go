@@ -92,6 +92,9 @@ func (s *Server) event(r *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if entry.Erased != nil {
+		return nil, protocol.Refuse(protocol.CodeErased, "the payload of entry %d was erased at height %d (%s); see /v1/erasures/%d", index, entry.Erased.Height, entry.Erased.Reason, index)
+	}
 	if entry.Event == nil {
 		return nil, protocol.Refuse(protocol.CodeNotFound, "entry %d is of kind %s and holds no event; see /v1/entries/%d", index, entry.Kind, index)
 	}
@@ -144,6 +147,20 @@ func (s *Server) receipt(r *request) (any, error) {
 		return nil, err
 	}
 	return render(receipt)
+}
+
+// erasure proves that an entry existed and that its payload was erased.
+func (s *Server) erasure(r *request) (any, error) {
+	index, err := r.index()
+	if err != nil {
+		return nil, err
+	}
+	erasure, err := s.backend.Erasure(r.Context(), index)
+	if err != nil {
+		return nil, err
+	}
+	body, err := erasure.MarshalJSON()
+	return raw{"application/json", body}, err
 }
 
 // renderer is a receipt in its two forms.

@@ -118,6 +118,7 @@ func (s *Server) routes() []route {
 		{pattern: "GET /v1/events/{index}", handle: s.event},
 		{pattern: "GET /v1/receipts/{index}", params: []string{"format"}, handle: s.receipt},
 		{pattern: "GET /v1/receipts", params: []string{"first", "count", "withhold", "format"}, handle: s.batchReceipt},
+		{pattern: "GET /v1/erasures/{index}", handle: s.erasure},
 		{pattern: "GET /v1/state", params: []string{"key", "height", "time", "format"}, handle: s.state},
 		{pattern: "GET /v1/trust", params: []string{"from"}, handle: s.trust},
 		{pattern: "GET /v1/streams/{producer}/{name}", handle: s.stream},

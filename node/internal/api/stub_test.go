@@ -171,6 +171,10 @@ func (b *stub) Receipt(_ context.Context, index uint64) (*proof.Receipt, error) 
 	return b.receipt, nil
 }
 
+func (b *stub) Erasure(_ context.Context, index uint64) (*proof.Erasure, error) {
+	return nil, protocol.Refuse(protocol.CodeNotFound, "the payload of entry %d was not erased", index)
+}
+
 func (b *stub) StateReceipt(_ context.Context, _ []byte, height uint64) (*proof.Receipt, error) {
 	if height == 1 {
 		return nil, protocol.Refuse(protocol.CodePruned, "this node does not keep that height")

@@ -33,7 +33,7 @@ import (
 // Version of the rules, in every block's header.
 const Version = 1
 
-// Config is what an App is made of. Every field is required.
+// Config is what an App is made of. Every field is required but KeepBlocks.
 type Config struct {
 	Machine *machine.Machine
 	Store   *store.Store
@@ -42,6 +42,8 @@ type Config struct {
 	// ProposalBytes bounds the transactions of a block this node proposes;
 	// the network's own limit holds beside it. It must exceed protocol.MaxTxBytes.
 	ProposalBytes int64
+	// KeepBlocks is how many blocks CometBFT keeps; 0 keeps all.
+	KeepBlocks uint64
 	// Halt stops the process for good; it does not return.
 	Halt func(error)
 }
@@ -211,7 +213,16 @@ func (a *App) Commit(context.Context, *abci.RequestCommit) (*abci.ResponseCommit
 	close(a.committed)
 	a.committed = make(chan struct{})
 	a.mu.Unlock()
-	return &abci.ResponseCommit{}, nil
+	return &abci.ResponseCommit{RetainHeight: a.retain()}, nil
+}
+
+// retain is the first height whose block is kept; 0 keeps all.
+func (a *App) retain() int64 {
+	height := a.Store.Head().Height
+	if a.KeepBlocks == 0 || height <= a.KeepBlocks {
+		return 0
+	}
+	return int64(height - a.KeepBlocks + 1)
 }
 
 // Committed answers a channel that closes at the next commit. Take it before

@@ -1,6 +1,7 @@
 package machine
 
 import (
+	"context"
 	"encoding/binary"
 	"fmt"
 	"slices"
@@ -9,58 +10,79 @@ import (
 	"github.com/cairn-ledger/cairn/node/internal/store"
 )
 
-// Scrub rewrites every bundle that holds an erased payload, so that neither
-// that nor its blind is in it, and answers the log indexes of the bundles. It
-// goes on where a crash left off and may run beside execution: all that is
-// read differs only where nobody may look.
-func Scrub(s *store.Store) (rewritten []uint64, err error) {
+// Scrub makes every erased payload, and its blind, vanish from the disk: it
+// rewrites the bundles that hold one and has the store forget what they were.
+// The answer counts the entries. It may run beside execution, since all that is
+// read differs only where nobody may look, and goes on where a crash left off.
+func Scrub(ctx context.Context, s *store.Store) (scrubbed int, err error) {
 	for {
-		first, again, err := scrubOne(s)
-		if err != nil || !again {
-			slices.Sort(rewritten)
-			return rewritten, err
+		marked, err := unscrubbed(s, scrubAtOnce)
+		if err != nil || len(marked) == 0 {
+			return scrubbed, err
 		}
-		rewritten = append(rewritten, first)
+		firsts, err := rewriteBundles(s, marked)
+		if err != nil {
+			return scrubbed, err
+		}
+		if err := s.Forget(ctx, firsts); err != nil {
+			return scrubbed, err
+		}
+		marks := make([][]byte, len(marked))
+		for i, index := range marked {
+			marks[i] = key(sideScrub, u64(index))
+		}
+		if err := s.DropSide(marks); err != nil {
+			return scrubbed, err
+		}
+		scrubbed += len(marked)
 	}
 }
+
+// scrubAtOnce bounds the entries that are scrubbed between two compactions.
+const scrubAtOnce = 10_000
 
 // Unscrubbed says whether erased payloads still wait to be scrubbed.
 func Unscrubbed(side Lookup) (bool, error) {
-	_, ok, err := lastUnscrubbed(side)
-	return ok, err
+	marked, err := unscrubbed(side, 1)
+	return len(marked) > 0, err
 }
 
-func lastUnscrubbed(side Lookup) (index uint64, ok bool, err error) {
-	k, _, ok, err := side.SideBefore(key(sideScrub, u64(protocol.NoCause)))
-	if err != nil || !ok || len(k) != 1+8 || k[0] != sideScrub {
-		return 0, false, err
-	}
-	return binary.BigEndian.Uint64(k[1:]), true, nil
-}
-
-// scrubOne rewrites the bundle of the last erased entry that waits, with all
-// the others of it that do.
-func scrubOne(s *store.Store) (first uint64, found bool, err error) {
-	index, found, err := lastUnscrubbed(s)
-	if err != nil || !found {
-		return 0, false, err
-	}
-	first, payloads, err := StoredBundle(s, index)
-	if err != nil {
-		return 0, false, err
-	}
-	var done [][]byte
-	for i := range payloads {
-		mark := key(sideScrub, u64(first+uint64(i)))
-		_, waits, err := s.Side(mark)
+// unscrubbed lists erased entries that wait, the last ones, ascending.
+func unscrubbed(side Lookup, limit int) (marked []uint64, err error) {
+	for at := uint64(protocol.NoCause); len(marked) < limit; at = marked[len(marked)-1] - 1 {
+		k, _, ok, err := side.SideBefore(key(sideScrub, u64(at)))
 		if err != nil {
-			return 0, false, err
+			return nil, err
 		}
-		if waits {
-			payloads[i], done = Payload{Erased: true}, append(done, mark)
+		if !ok || len(k) != 1+8 || k[0] != sideScrub {
+			break
+		}
+		if marked = append(marked, binary.BigEndian.Uint64(k[1:])); marked[len(marked)-1] == 0 {
+			break
 		}
 	}
-	return first, true, s.RewriteBundle(first, uint32(len(payloads)), encodeScrubbed(payloads), done)
+	slices.Reverse(marked)
+	return marked, nil
+}
+
+// rewriteBundles takes erased payloads out of their bundles and answers the first
+// index of each bundle, ascending.
+func rewriteBundles(s *store.Store, marked []uint64) (firsts []uint64, err error) {
+	for len(marked) > 0 {
+		first, payloads, err := StoredBundle(s, marked[0])
+		if err != nil {
+			return nil, err
+		}
+		for len(marked) > 0 && marked[0]-first < uint64(len(payloads)) {
+			payloads[marked[0]-first] = Payload{Erased: true}
+			marked = marked[1:]
+		}
+		if err := s.RewriteBundle(first, uint32(len(payloads)), encodeScrubbed(payloads)); err != nil {
+			return nil, err
+		}
+		firsts = append(firsts, first)
+	}
+	return firsts, nil
 }
 
 // encodeScrubbed lists what erasing left, compressed where that is bounded as

@@ -8,10 +8,9 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 )
 
-// RewriteBundle replaces the payload of the entries [first, first+count) and
-// drops records of the side tables, as one durable step. The payload it
-// replaces stays on the disk until Forget.
-func (s *Store) RewriteBundle(first uint64, count uint32, data []byte, side [][]byte) error {
+// RewriteBundle replaces the payload of the entries [first, first+count). The
+// payload it replaces stays on the disk until Forget.
+func (s *Store) RewriteBundle(first uint64, count uint32, data []byte) error {
 	key := indexKey(familyBundle, first)
 	old, err := s.get(key)
 	if err != nil {
@@ -26,17 +25,7 @@ func (s *Store) RewriteBundle(first uint64, count uint32, data []byte, side [][]
 	if err := batch.Set(key, append(value, data...), nil); err != nil {
 		return err
 	}
-	for _, k := range side {
-		if err := batch.Delete(append([]byte{familySide}, k...), nil); err != nil {
-			return err
-		}
-	}
-	s.durable.Lock()
-	defer s.durable.Unlock()
-	if err := batch.Commit(pebble.Sync); err != nil {
-		return fmt.Errorf("store: payload of entries from %d: %w", first, err)
-	}
-	return nil
+	return s.commit(batch)
 }
 
 // forgetTogether is how many entries apart two bundles may be to be compacted
@@ -68,14 +57,23 @@ func (s *Store) Forget(ctx context.Context, firsts []uint64) error {
 	return nil
 }
 
-// deleteAtOnce removes files that pebble has no more use for. Left to itself
-// pebble keeps write-ahead logs to write over them later, with what was erased
-// still in them; where the cleaner wants files whole, as that which archives
-// them does, it makes new ones instead. So this is the one that deletes, with
-// the mark of the other.
-type deleteAtOnce struct {
-	pebble.DeleteCleaner
-	wholeFiles
+// DropSide removes records of the side tables, once what they asked for is done.
+func (s *Store) DropSide(keys [][]byte) error {
+	batch := s.db.NewBatch()
+	defer batch.Close()
+	for _, k := range keys {
+		if err := batch.Delete(append([]byte{familySide}, k...), nil); err != nil {
+			return err
+		}
+	}
+	return s.commit(batch)
 }
 
-type wholeFiles struct{ pebble.ArchiveCleaner }
+func (s *Store) commit(batch *pebble.Batch) error {
+	s.durable.Lock()
+	defer s.durable.Unlock()
+	if err := batch.Commit(pebble.Sync); err != nil {
+		return fmt.Errorf("store: %w", err)
+	}
+	return nil
+}

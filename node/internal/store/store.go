@@ -22,6 +22,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/cairn-ledger/cairn/client/protocol"
+	"github.com/cairn-ledger/cairn/node/internal/store/disk"
 	"github.com/cairn-ledger/cairn/node/internal/store/log"
 	"github.com/cairn-ledger/cairn/node/internal/store/state"
 )
@@ -131,7 +132,7 @@ func openPebble(dir string, o Options) (*pebble.DB, error) {
 		WALBytesPerSync:             1 << 20,
 		FormatMajorVersion:          pebble.FormatNewest,
 		Logger:                      fatalOnly{o.Fatal},
-		Cleaner:                     deleteAtOnce{},
+		Cleaner:                     disk.Cleaner,
 	}
 	if o.ReadDamaged {
 		options.EventListener = &pebble.EventListener{DataCorruption: func(pebble.DataCorruptionInfo) {}}

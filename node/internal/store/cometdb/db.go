@@ -13,6 +13,8 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/cairn-ledger/cairn/node/internal/store/disk"
 )
 
 // DB is a cometbft-db database on pebble. Safe for concurrent use.
@@ -64,6 +66,7 @@ func open(dir string, o *pebble.Options) (*DB, error) {
 		BytesPerSync:          1 << 20,
 		WALBytesPerSync:       1 << 20,
 		Logger:                silent{},
+		Cleaner:               disk.Cleaner,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("cometdb: open %s: %w", dir, err)
