@@ -44,6 +44,9 @@ func (b *backend) Block(height uint64) (rest.Block, error) {
 	for _, tx := range block.Txs {
 		out.Decided.Txs = append(out.Decided.Txs, tx)
 	}
+	if err := b.showable(height, p.head.LogSize, after.LogSize, out.Decided.Txs); err != nil {
+		return rest.Block{}, err
+	}
 	if out.Decided.Last, out.Decided.Validators, err = light.BesideData(&block.Header); err != nil {
 		return out, err
 	}

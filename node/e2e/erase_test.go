@@ -151,6 +151,9 @@ func (nw *network) checkErased(ctx context.Context, before *proof.Receipt) {
 			nw.t.Fatalf("%s answers %d %s", n.Name, status, body)
 		}
 	}
+	if status, body := get(fmt.Sprintf("%s/v1/blocks/%d", nw.nodes[0].API, before.Entry.Entry.Height)); status != 410 {
+		nw.t.Fatalf("the block is shown: %d %s", status, body)
+	}
 	c := nw.connect()
 	if _, err := c.Verify(ctx, before); err != nil || before.Entry.Withheld {
 		nw.t.Fatal("the receipt issued before:", err)

@@ -36,6 +36,22 @@ func ErasedBy(s State, index uint64) (erase uint64, ok bool, err error) {
 	return binary.BigEndian.Uint64(value), true, nil
 }
 
+// NextErased finds the first erased entry from an index on.
+func NextErased(s State, from uint64) (index uint64, ok bool, err error) {
+	var after []byte
+	if from > 0 {
+		after = erasedKey(from - 1)
+	}
+	found, err := s.Scan([]byte{prefixErased}, after, 1)
+	if err != nil || len(found) == 0 {
+		return 0, false, err
+	}
+	if len(found[0].Key) != 1+8 {
+		return 0, false, fmt.Errorf("erasure %x is damaged", found[0].Key)
+	}
+	return binary.BigEndian.Uint64(found[0].Key[1:]), true, nil
+}
+
 // erase marks entries as erased and records each in the log.
 func (x *execution) erase(c *checked, e *protocol.Erase, out *Outcome) error {
 	if x.erasing += e.Count; x.erasing > maxErasedInBlock {
