@@ -30,11 +30,12 @@ func (b *backend) DryRun(raw []byte) (rest.DryRun, error) {
 	if !ok {
 		return rest.DryRun{}, protocol.Refuse(protocol.CodeBadRequest, "transactions of kind %s cannot be tried", tx.Body.Kind())
 	}
-	view, at, err := b.State(0)
+	view, head, err := b.viewAt(0)
 	if err != nil {
 		return rest.DryRun{}, err
 	}
-	moves, err := b.machine.TryToken(view, at.TimeMs, tx.Sender(), body)
+	at := rest.At{Height: head.Height, TimeMs: uint64(head.TimeMs)}
+	moves, err := b.machine.TryToken(view, head, tx.Sender(), body)
 	code, refused := protocol.CodeOf(err)
 	if err != nil && !refused {
 		return rest.DryRun{}, err

@@ -186,7 +186,7 @@ func (b *Bank) payable(account protocol.Address, asset string, amount uint64) (p
 				return balance, err // there is no such asset
 			}
 		}
-		return balance, protocol.Refuse(protocol.CodeFunds, "%s has %d %s, this takes %d", account, balance.Amount, asset, amount)
+		return balance, protocol.Refuse(protocol.CodeFunds, "%s has %d minor units of %s, this takes %d", account, balance.Amount, asset, amount)
 	}
 	return balance, nil
 }

@@ -44,9 +44,10 @@ func newLedger(t testing.TB) *ledger {
 	t.Helper()
 	l := &ledger{t: t, fs: vfs.NewMem(), keys: map[string]protocol.PrivateKey{"producer": testKey('p'), "author": testKey('a')}}
 	doc := &genesis.Document{ChainID: testChain, Time: time.Unix(1_700_000_000, 0), Params: genesis.DefaultParams()}
+	roles := map[string][]string{"producer": {"producer"}, "author": {"author", "issuer"}}
 	for _, name := range []string{"producer", "author"} {
 		key := l.keys[name]
-		doc.Accounts = append(doc.Accounts, genesis.Account{Name: name, PubKey: key.Public(), Address: key.Address(), Roles: []string{name}})
+		doc.Accounts = append(doc.Accounts, genesis.Account{Name: name, PubKey: key.Public(), Address: key.Address(), Roles: roles[name]})
 	}
 	l.open()
 	b := l.store.Begin(0, doc.Time.UnixMilli())

@@ -7,6 +7,7 @@ import (
 	"github.com/cairn-ledger/cairn/client/protocol"
 	"github.com/cairn-ledger/cairn/node/internal/bank"
 	"github.com/cairn-ledger/cairn/node/internal/membership"
+	"github.com/cairn-ledger/cairn/node/internal/store"
 )
 
 // maxDue bounds what a block does because its time has come.
@@ -30,7 +31,9 @@ func (x *execution) openBank() error {
 	if err := b.Due(maxDue); err != nil {
 		return err
 	}
-	x.appendMoves(b.Moves, protocol.Hash{}, 0)
+	for i := range b.Moves {
+		x.appendMove(&b.Moves[i].MovementAct, b.Moves[i].Index, b.Moves[i].Blind, 0)
+	}
 	return nil
 }
 
@@ -89,7 +92,7 @@ func (x *execution) token(c *checked, body *protocol.Token, out *Outcome) error 
 		b.Origin = origin(first+uint64(len(b.Moves)), protocol.Blind(c.ID))
 		var err error
 		if op.Kind == protocol.TokenIssue {
-			err = membership.Require(child, c.sender, issuers)
+			err = mayIssue(&x.party)
 		}
 		if err == nil {
 			_, err = b.Apply(c.sender, op)
@@ -100,13 +103,22 @@ func (x *execution) token(c *checked, body *protocol.Token, out *Outcome) error 
 		}
 	}
 	child.Commit()
-	x.appendMoves(b.Moves, c.ID, 0)
+	for i := range b.Moves {
+		m := &b.Moves[i]
+		m.TxID = c.ID
+		x.appendMove(&m.MovementAct, c.cause, m.Blind, 0)
+	}
 	out.First, out.Entries = first, uint32(x.b.LogSize()-first)
 	return nil
 }
 
-// issuers are the roles that may make an asset.
-const issuers = membership.Author | membership.Council
+// mayIssue refuses a party that may not make an asset.
+func mayIssue(p *membership.Party) error {
+	if p.Roles&membership.Council != 0 {
+		return nil
+	}
+	return p.Require(membership.Issuer)
+}
 
 // origin is what the bank remembers of an entry that led to something. The
 // blind is one step away from the entry's: the state is readable, and does not
@@ -115,19 +127,7 @@ func origin(index uint64, blind protocol.Blind) protocol.Origin {
 	return protocol.Origin{Index: index, Blind: protocol.EmittedBlind(blind, protocol.NoCause)}
 }
 
-// appendMoves makes an entry of each movement. One that a transaction asked
-// for names that, and its cause is itself: it has none.
-func (x *execution) appendMoves(moves []bank.Move, tx protocol.Hash, hop uint8) {
-	for i := range moves {
-		m := &moves[i]
-		cause := m.Index
-		if m.TxID = tx; !tx.IsZero() {
-			cause = protocol.NoCause
-		}
-		x.appendMove(&m.MovementAct, cause, m.Blind, hop)
-	}
-}
-
+// appendMove makes an entry of a movement.
 func (x *execution) appendMove(m *protocol.MovementAct, cause uint64, blind protocol.Blind, hop uint8) {
 	x.appendOwn(protocol.Entry{Kind: protocol.EntryToken, Origin: m.By, Cause: cause}, blind, hop, m.AppendBinary(nil))
 }
@@ -188,16 +188,18 @@ func (x *execution) appendNet(n *net) {
 }
 
 // TryToken says what operations would move, and refuses as a block would.
-func (m *Machine) TryToken(s State, timeMs uint64, sender protocol.Address, body *protocol.Token) ([]bank.Move, error) {
-	if err := requireKnown(s, sender); err != nil {
-		return nil, err
+func (m *Machine) TryToken(s State, head store.Head, signer protocol.Address, body *protocol.Token) ([]bank.Move, error) {
+	party, err := membership.Resolve(s, signer, head.Height+1)
+	if err == nil {
+		err = mayAsk(s, &party, body)
 	}
 	for i := range body.Ops {
-		if body.Ops[i].Kind == protocol.TokenIssue {
-			if err := membership.Require(s, sender, issuers); err != nil {
-				return nil, err
-			}
+		if err == nil && body.Ops[i].Kind == protocol.TokenIssue {
+			err = mayIssue(&party)
 		}
 	}
-	return bank.Try(s, timeMs, sender, body.Ops)
+	if err != nil {
+		return nil, err
+	}
+	return bank.Try(s, uint64(head.TimeMs), party.Address, body.Ops)
 }
