@@ -141,6 +141,7 @@ func TestTypeScriptAgrees(t *testing.T) {
 	c.texts()
 	c.payloads()
 	c.strangeKeys()
+	c.trusts()
 	out, err := inTypeScript("node", filepath.Join("scripts", "differential.mjs"), c.close())
 	t.Logf("%s", out)
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -28,12 +29,17 @@ type corpus struct {
 	home int      // its anchor
 }
 
-// corpusLine is an anchor, or a receipt to verify against one.
+// corpusLine is an anchor, or a receipt to verify against one, or a trust file
+// and a path to follow from it.
 type corpusLine struct {
 	Name      string `json:"name,omitempty"`
 	Anchor    int    `json:"anchor"`
 	Genesis   string `json:"genesis,omitempty"`
 	Receipt   []byte `json:"receipt,omitempty"`
+	Trust     []byte `json:"trust,omitempty"`
+	Path      []byte `json:"path,omitempty"`
+	Now       string `json:"now,omitempty"` // Unix nanoseconds
+	Period    string `json:"period,omitempty"`
 	Error     string `json:"error"` // sentence of the check that fails
 	Sentence  string `json:"sentence,omitempty"`
 	Statement string `json:"statement,omitempty"`
@@ -92,10 +98,7 @@ func (c *corpus) judge(name string, at int, anchor Anchor, receipt []byte) {
 	c.t.Helper()
 	line := corpusLine{Name: name, Anchor: at, Receipt: receipt}
 	if _, s, err := parseAndVerify(receipt, anchor); err != nil {
-		line.Error, _, _ = strings.Cut(err.Error(), ": ")
-		if err := sentinel(line.Error); strings.HasPrefix(err.Error(), "no such check") {
-			line.Error = ErrDigest.Error() // the one sentence with a colon
-		}
+		line.Error = c.check(err)
 	} else {
 		text, err := marshalJSON(s)
 		if err != nil {
@@ -104,6 +107,24 @@ func (c *corpus) judge(name string, at int, anchor Anchor, receipt []byte) {
 		line.Sentence, line.Statement = s.String(), string(text)
 	}
 	c.write(line)
+}
+
+// step is what stands before the error of a step.
+var step = regexp.MustCompile(`^step \d+, at height \d+: `)
+
+// check is the sentence of the check that failed: of the outermost, where one
+// failed because of another.
+func (c *corpus) check(err error) string {
+	c.t.Helper()
+	text := step.ReplaceAllString(err.Error(), "")
+	for _, check := range []error{ErrForm, ErrDigest, ErrCanonical, ErrAnchor, ErrChain, ErrInclusion, ErrState, ErrCommitment, ErrEvent, ErrAct,
+		ErrType, ErrHeight, ErrValidator, ErrSignature, ErrUnsigned, ErrPower, ErrStep, ErrExpired, ErrEarly} {
+		if strings.HasPrefix(text, check.Error()) {
+			return check.Error()
+		}
+	}
+	c.t.Fatalf("%v is of no kind", err)
+	return ""
 }
 
 // kinds are the receipts to spoil, by name.
@@ -134,10 +155,10 @@ func (c *corpus) binaries() {
 		for i := c.rng.IntN(40); i < 8*len(whole); i += 40 {
 			c.judge(fmt.Sprintf("%s, bit %d flipped", name, i), c.home, c.bed.anchor, flipped(whole, i))
 		}
-		for i := c.rng.IntN(64); i < 8*(len(whole)-digestBytes); i += 64 {
+		for i := c.rng.IntN(88); i < 8*(len(whole)-digestBytes); i += 88 {
 			c.judge(fmt.Sprintf("%s, bit %d forged", name, i), c.home, c.bed.anchor, redigest(flipped(whole, i)))
 		}
-		for i := range 160 {
+		for i := range 100 {
 			c.judge(fmt.Sprintf("%s, edit %d", name, i), c.home, c.bed.anchor, redigest(c.edited(whole)))
 		}
 	})

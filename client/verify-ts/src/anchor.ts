@@ -4,6 +4,7 @@ import { fail } from './errors.js';
 import { type Json, parseJSON } from './json.js';
 import { leafHash, treeRoot } from './log.js';
 import { encode } from './text.js';
+import { parseTime } from './time.js';
 
 /** Bounds a validator set; CometBFT's own limit. */
 export const MAX_VALIDATORS = 10_000;
@@ -97,6 +98,11 @@ export class Anchor {
  * rules; the node checks the rest.
  */
 export function anchorFromGenesis(genesis: Uint8Array | string): Anchor {
+  return foundingOf(genesis).anchor;
+}
+
+/** The anchor of a founding document, and when the ledger was founded, Unix nanoseconds. */
+export function foundingOf(genesis: Uint8Array | string): { anchor: Anchor; time: () => bigint } {
   const text = typeof genesis === 'string' ? encode(genesis) : genesis;
   if (text.length > maxGenesisBytes) fail('anchor', `the document has ${text.length} bytes, the limit is ${maxGenesisBytes}`);
   const document = members(parseJSON(text, { code: 'anchor', depth: 64, strict: true }), 'the document');
@@ -105,7 +111,8 @@ export function anchorFromGenesis(genesis: Uint8Array | string): Anchor {
   const set = document.get('validators');
   if (set?.kind !== 'array') fail('anchor', 'validators: must be a list');
   if (set.items.length > 1_000) fail('anchor', 'validators: more than 1,000');
-  return new Anchor(chainId, set.items.map(genesisValidator));
+  const time = () => parseTime(textMember(document, 'genesisTime')) ?? fail('anchor', 'genesisTime: must be RFC 3339');
+  return { anchor: new Anchor(chainId, set.items.map(genesisValidator)), time };
 }
 
 function genesisValidator(item: Json): Validator {

@@ -19,6 +19,9 @@ export const CHECKS = {
   signature: "a validator's signature does not verify",
   unsigned: 'the validators of the trusted set did not sign this',
   power: 'the signers do not hold more than two thirds of the voting power',
+  step: 'the step does not lead from the trusted validator set',
+  expired: 'the trusted validator set is older than the trusting period; get a later one from somebody you trust',
+  early: 'the block is before the first height of the trust anchor',
 } as const;
 
 /** Which check failed. */

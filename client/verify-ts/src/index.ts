@@ -1,4 +1,5 @@
 import type { Anchor } from './anchor.js';
+import { Trust } from './trust.js';
 import { decodeBinary } from './binary.js';
 import { type Receipt, verifyReceipt } from './receipt.js';
 import { decodeJSON } from './receiptjson.js';
@@ -11,6 +12,7 @@ export { addressText, parseAddress } from './address.js';
 export { type EntryProof, MAX_RECEIPT_BYTES, type Receipt, type StateFact, verifyReceipt } from './receipt.js';
 export { encodeBinary } from './binary.js';
 export { encodeJSON } from './receiptjson.js';
+export { parseTrust, parseTrustPath, Trust, trustFromGenesis, trustJSON, type TrustPath, type TrustPoint, type TrustStep, verifyStep } from './trust.js';
 export type { ContractStatement, DeadLetter, EntryStatement, StateStatement, Statement } from './statement.js';
 export { actJSON, statementJSON } from './statementjson.js';
 export { entryWords, octetWords, sentence, stateWords } from './words.js';
@@ -31,7 +33,12 @@ export function parseReceipt(receipt: Uint8Array | string): Receipt {
   return b[0] === 0x7b ? decodeJSON(b) : decodeBinary(b);
 }
 
-/** Reads a receipt and checks everything in it against a trust anchor; answers what it proves, or throws a VerifyError. */
-export function verify(receipt: Uint8Array | string, anchor: Anchor): Statement {
-  return verifyReceipt(parseReceipt(receipt), anchor);
+/**
+ * Reads a receipt and checks everything in it against a trust anchor, or with
+ * the validators that signed at its height; answers what it proves, or throws a
+ * VerifyError.
+ */
+export function verify(receipt: Uint8Array | string, trusted: Anchor | Trust): Statement {
+  const r = parseReceipt(receipt);
+  return verifyReceipt(r, trusted instanceof Trust ? trusted.at(r.commit.height) : trusted);
 }

@@ -15,11 +15,20 @@ import { parseNine, stampNine } from './time.js';
 const VERSION = 1;
 const noCause = (1n << 64n) - 1n;
 
+/** A hash, a time and a commit, as they stand in JSON. */
 const hexOf = (n: number): Reader<Uint8Array> => text(() => new Uint8Array(n), (s) => unhex(s, n));
-const hash32 = hexOf(32);
-const time = text(() => 0n, parseNine);
-const uint64 = uint(64n);
+export const hash32 = hexOf(32);
+export const time = text(() => 0n, parseNine);
+export const uint64 = uint(64n);
 const kind = text(() => 0, (s) => Number(Object.entries(ENTRY_KINDS).find(([, name]) => name === s)?.[0] ?? fail('form', `entry kind ${s} is not known`)));
+
+export const commitShape = struct({
+  height: uint64,
+  round: uint(32n),
+  partsTotal: uint(32n),
+  partsHash: hash32,
+  signatures: list(struct({ validator: uint(32n), time, signature: octets })),
+});
 
 const receiptShape = struct({
   cairnReceipt: int(64n),
@@ -47,13 +56,7 @@ const receiptShape = struct({
   })),
   map: struct({ params: optional(hash32), state: optional(hash32), logParams: optional(hash32) }),
   header: struct({ time, version: hash32, blocks: hash32, next: hash32, results: hash32, tail: hash32 }),
-  commit: struct({
-    height: uint64,
-    round: uint(32n),
-    partsTotal: uint(32n),
-    partsHash: hash32,
-    signatures: list(struct({ validator: uint(32n), time, signature: octets })),
-  }),
+  commit: commitShape,
   digest: text(() => '', (s) => s),
 });
 
@@ -81,17 +84,21 @@ function fromText(t: ReceiptText): Receipt {
   if (t.cairnReceipt !== BigInt(VERSION)) fail('form', `cairnReceipt is ${t.cairnReceipt}, must be ${VERSION}`);
   const { time: timeNs, ...parts } = t.header;
   const header: Header = { timeNs, ...parts };
-  const commit: Commit = {
-    height: Number(t.commit.height),
-    round: Number(t.commit.round),
-    partsTotal: Number(t.commit.partsTotal),
-    partsHash: t.commit.partsHash,
-    signatures: t.commit.signatures.map((s, i) => {
+  return { chainId: t.chainId, entry: entryOf(t), state: stateOf(t), header, commit: commitOf(t.commit) };
+}
+
+/** The commit of its values in JSON. */
+export function commitOf(t: ReturnType<typeof commitShape.zero>): Commit {
+  return {
+    height: Number(t.height),
+    round: Number(t.round),
+    partsTotal: Number(t.partsTotal),
+    partsHash: t.partsHash,
+    signatures: t.signatures.map((s, i) => {
       if (s.signature.length !== 64) fail('form', `signature ${i} has ${s.signature.length} bytes, must have 64`);
       return { validator: Number(s.validator), timeNs: s.time, bytes: s.signature };
     }),
   };
-  return { chainId: t.chainId, entry: entryOf(t), state: stateOf(t), header, commit };
 }
 
 function entryOf(t: ReceiptText): EntryProof | undefined {

@@ -67,6 +67,15 @@ export const octets: Reader<Uint8Array> = {
   },
 };
 
+/** True or false. */
+export const boolean: Reader<boolean> = {
+  zero: () => false,
+  read: (value, before) => {
+    if (value.kind === 'null') return before;
+    return value.kind === 'boolean' ? value.value : wrong(value, 'true or false');
+  },
+};
+
 /** A list. */
 export function list<T>(of: Reader<T>): Reader<T[]> {
   return {

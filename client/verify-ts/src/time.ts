@@ -33,6 +33,16 @@ export function parseNine(text: string): bigint | undefined {
   return BigInt.asIntN(64, BigInt(at) * second + BigInt(nanos));
 }
 
+/** Reads RFC 3339 of at most nanoseconds; undefined where it is no such time. */
+export function parseTime(text: string): bigint | undefined {
+  const found = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(?:Z|([+-])(\d\d):(\d\d))$/.exec(text);
+  if (found === null) return undefined;
+  const [, whole, fraction = '', sign, hours = '0', minutes = '0'] = found;
+  const at = parseNine(`${whole}.${fraction.padEnd(9, '0')}Z`);
+  const offset = BigInt(Number(hours) * 3600 + Number(minutes) * 60) * second;
+  return at === undefined || Number(hours) > 23 || Number(minutes) > 59 ? undefined : sign === '-' ? at + offset : at - offset;
+}
+
 function daysIn(year: number, month: number): number {
   if (month === 2) return year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0) ? 29 : 28;
   return [4, 6, 9, 11].includes(month) ? 30 : 31;
