@@ -1,7 +1,7 @@
 #!/usr/bin/env node
-// Verifies receipts against a founding document: cairn-verify genesis.json RECEIPT...
+// Verifies receipts against a founding document or a trust file: cairn-verify genesis.json RECEIPT...
 import { readFileSync } from 'node:fs';
-import { anchorFromGenesis, sentence, statementJSON, verify, VerifyError } from '../dist/index.js';
+import { parseTrusted, sentence, statementJSON, verify, VerifyError } from '../dist/index.js';
 
 const json = process.argv[2] === '--json';
 const [genesis, ...receipts] = process.argv.slice(json ? 3 : 2);
@@ -10,10 +10,10 @@ if (receipts.length === 0) {
   process.exit(2);
 }
 try {
-  const anchor = anchorFromGenesis(readFileSync(genesis));
+  const trusted = parseTrusted(readFileSync(genesis));
   for (const name of receipts) {
     try {
-      const statement = verify(readFileSync(name), anchor);
+      const statement = verify(readFileSync(name), trusted);
       console.log(json ? statementJSON(statement) : `${name}: ${sentence(statement)}`);
     } catch (error) {
       if (!(error instanceof VerifyError)) throw error;

@@ -57,7 +57,7 @@ async function openPage(send, url) {
       for (const end = Date.now() + 20_000; Date.now() < end; await new Promise((resolve) => setTimeout(resolve, 50))) {
         if (await evaluate(expression)) return;
       }
-      throw new Error(`not within 20 s: ${expression}; the page says: ${await evaluate('document.body.innerText')}`);
+      throw new Error(`not within 20 s: ${expression}; the page says: ${await evaluate('document.body?.innerText')}`);
     },
     /** Gives files to an input, as a person who chooses them. */
     choose: async (selector, files) => {

@@ -117,7 +117,6 @@ export function foundingOf(genesis: Uint8Array | string): { anchor: Anchor; time
 
 function genesisValidator(item: Json): Validator {
   const v = members(item, 'a validator');
-  if ([...v.keys()].sort().join() !== 'name,power,publicKey') fail('anchor', 'a validator has a name, a publicKey and a power');
   if (!/^[a-zA-Z0-9][a-zA-Z0-9 ._-]{0,63}$/.test(textMember(v, 'name'))) fail('anchor', "a validator's name is not valid");
   const pubKey = unbase64(textMember(v, 'publicKey'));
   if (pubKey?.length !== 32 || isZero(pubKey) || base64(pubKey) !== textMember(v, 'publicKey')) fail('anchor', 'publicKey: must be base64 of 32 bytes');

@@ -7,7 +7,6 @@ export const CHECKS = {
   chain: 'the receipt is of another chain',
   inclusion: 'the entry is not proven to be in the log',
   consistency: 'the larger log is not proven to extend the smaller one',
-  map: 'the value is not proven to be in the map',
   state: 'the key is not proven to be in the state, or absent from it',
   root: 'the proof leads to another root',
   commitment: 'the payload is not what the entry commits to',

@@ -1,6 +1,7 @@
-import type { Anchor } from './anchor.js';
-import { Trust } from './trust.js';
+import { type Anchor, anchorFromGenesis } from './anchor.js';
+import { parseTrust, Trust } from './trust.js';
 import { decodeBinary } from './binary.js';
+import { latin1 } from './bytes.js';
 import { type Receipt, verifyReceipt } from './receipt.js';
 import { decodeJSON } from './receiptjson.js';
 import type { Statement } from './statement.js';
@@ -31,6 +32,12 @@ export { type Commit, type Signature, type Signed, verifyCommit, voteBytes } fro
 export function parseReceipt(receipt: Uint8Array | string): Receipt {
   const b = typeof receipt === 'string' ? encode(receipt) : receipt;
   return b[0] === 0x7b ? decodeJSON(b) : decodeBinary(b);
+}
+
+/** Reads what is trusted: a founding document, or a trust file that goes on from one. */
+export function parseTrusted(file: Uint8Array | string): Anchor | Trust {
+  const b = typeof file === 'string' ? encode(file) : file;
+  return latin1(b.subarray(0, 14)) === '{"cairnTrust":' ? parseTrust(b) : anchorFromGenesis(b);
 }
 
 /**

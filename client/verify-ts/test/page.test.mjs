@@ -1,5 +1,6 @@
-// The page: as one file from the disk, and as it is developed, from a server.
+// The page, as one file from the disk and as it is developed, from a server; and the command.
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
@@ -37,13 +38,13 @@ after(async () => {
 
 function genesis() {
   const validators = vectors.validators.map(({ pubKey, power }, i) => ({ name: `v${i}`, publicKey: unhex(pubKey).toString('base64'), power }));
-  return file('genesis.json', JSON.stringify({ chainId: vectors.chainId, validators }, null, 2));
+  return JSON.stringify({ chainId: vectors.chainId, validators }, null, 2);
 }
 
 /** Chooses a founding document and receipts, and reads what the page says of each, the last one first. */
 async function judged(page, files) {
-  await page.until('document.body.dataset.ready === "yes"');
-  await page.choose('#genesis input', [genesis()]);
+  await page.until('document.body?.dataset.ready === "yes"');
+  await page.choose('#genesis input', [file('genesis.json', genesis())]);
   await page.choose('#receipts input', files);
   await page.until(`document.querySelectorAll("article").length === ${files.length}`);
   const cards = '[...document.querySelectorAll("article")].map((card) => [card.className, card.querySelector(".sentence").textContent])';
@@ -72,6 +73,20 @@ test('the one file proves and refuses, and opens no connection', { skip }, async
   const outside = 'fetch("data:text/plain,x").then(() => "open", () => "closed")';
   assert.equal(await page.evaluate(outside), 'closed');
   if (process.env.SCREENSHOT) writeFileSync(process.env.SCREENSHOT, await page.screenshot());
+});
+
+test('the command proves and refuses', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'command-'));
+  const [trusted, good, bad] = ['genesis.json', 'good.json', 'bad.json'].map((name) => join(folder, name));
+  writeFileSync(trusted, genesis());
+  writeFileSync(good, vector('event').json);
+  writeFileSync(bad, vector('event').json.replace('"size":70000', '"size":70001'));
+  const run = (...files) => spawnSync(process.execPath, [fileURLToPath(new URL('bin/cairn-verify.js', root)), ...files], { encoding: 'utf8' });
+  assert.deepEqual([run(trusted, good).stdout, run(trusted, good).status], [`${good}: ${vector('event').sentence}\n`, 0]);
+  assert.deepEqual(JSON.parse(run('--json', trusted, good).stdout), vector('event').statement);
+  assert.deepEqual([run(trusted, bad, good).status, run(good, good).status, run(trusted).status], [1, 2, 2]);
+  assert.match(run(trusted, bad).stderr, /refused: the receipt is damaged/);
+  rmSync(folder, { recursive: true });
 });
 
 test('the page from a server', { skip }, async () => {

@@ -105,3 +105,29 @@ test('receipt.json: receipts of every kind and what they state; refusals', () =>
     assert.equal(cairn.CHECKS[code], c.error, c.name);
   }
 });
+
+test('docs/genesis.md: the founding document of the page', () => {
+  const document = /```json\n([^]*?)```/.exec(readFileSync(new URL('genesis.md', docs), 'utf8'))[1];
+  const trust = cairn.trustFromGenesis(document);
+  const { chainId, genesisTime, validators } = JSON.parse(document);
+  const [point] = trust.points;
+  assert.deepEqual([trust.chainId, point.since, point.atNs], [chainId, 1, BigInt(Date.parse(genesisTime)) * 1_000_000n]);
+  assert.deepEqual(cairn.anchorFromGenesis(document).validators.map(({ pubKey, power }) => [Buffer.from(pubKey).toString('base64'), Number(power)]),
+    validators.map(({ publicKey, power }) => [publicKey, power]));
+  assert.deepEqual(cairn.parseTrust(cairn.trustJSON(trust)), trust);
+  const spoilt = {
+    'a member twice': document.replace('"chainId"', '"chainId": "x", "chainId"'),
+    'more after it': `${document}1`,
+    'no validators': document.replace('"validators"', '"validator"'),
+    'a chain id in capitals': document.replace(chainId, chainId.toUpperCase()),
+    'a power of 0': document.replace('"power": 10', '"power": 0'),
+    'a power that is no number': document.replace('"power": 10', '"power": "10"'),
+    'a power of 1.0': document.replace('"power": 10', '"power": 1.0'),
+    'a short key': document.replace(validators[0].publicKey, 'QQ=='),
+    'a key in other base64': document.replace(validators[0].publicKey, validators[0].publicKey.replace('k=', 'l=')),
+  };
+  for (const [name, text] of Object.entries(spoilt)) {
+    assert.notEqual(text, document, name);
+    assert.equal(refusal(() => cairn.anchorFromGenesis(text)), 'anchor', name);
+  }
+});
