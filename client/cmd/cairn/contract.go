@@ -14,8 +14,8 @@ import (
 )
 
 func contractCommand(s *session) *cobra.Command {
-	return group("contract", "Deploy, list, call and ask contracts",
-		deployCommand(s), listCommand(s), queryCommand(s), callCommand(s),
+	return group("contract", "Write, build, deploy, call and ask contracts",
+		deployCommand(s), listCommand(s), showCommand(s), queryCommand(s), callCommand(s),
 		upgradeCommand(s), logsCommand(s), deadLettersCommand(s), redeliverCommand(s), skipCommand(s), pauseCommand(s), resumeCommand(s),
 		newContractCommand(s), buildCommand(s), testContractCommand(s), checkCommand(s), replayCommand(s))
 }
@@ -83,9 +83,53 @@ func listCommand(s *session) *cobra.Command {
 				return s.printJSON(list)
 			}
 			table := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
-			fmt.Fprintln(table, "NAME\tVERSION\tADDRESS\tSINCE\tSTATE\tLAG\tEVENTS\tQUERIES")
+			fmt.Fprintln(table, "NAME\tVERSION\tADDRESS\tSINCE\tSTATE\tLAG\tTIMERS")
 			for _, c := range list {
-				fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%s\t%d\t%s\t%s\n", c.Name, c.Version, c.Address, c.Since, state(c), c.Lag, strings.Join(c.Events, ","), strings.Join(c.Queries, ","))
+				fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%s\t%d\t%d\n", c.Name, c.Version, c.Address, c.Since, state(c), c.Lag, c.Timers)
+			}
+			return table.Flush()
+		},
+	}
+}
+
+func showCommand(s *session) *cobra.Command {
+	return &cobra.Command{
+		Use: "show NAME", Short: "Show what a contract is, takes and answers", Args: exactly(1, "a contract"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			l, err := s.connect()
+			if err != nil {
+				return err
+			}
+			c, err := named(cmd, l, args[0])
+			if err != nil {
+				return err
+			}
+			if s.json {
+				return s.printJSON(c)
+			}
+			table := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
+			rows := [][2]string{
+				{"name", c.Name}, {"version", c.Version}, {"description", c.Description}, {"address", c.Address.String()},
+				{"author", c.Author.String()}, {"code", c.CodeHash.String()}, {"manifest", c.ManifestHash.String()},
+				{"since", fmt.Sprintf("entry %d", c.Since)}, {"state", fmt.Sprintf("%s, %d entries behind, %d timers", state(c), c.Lag, c.Timers)},
+			}
+			if c.Retrying != nil {
+				rows = append(rows, [2]string{"retrying", fmt.Sprintf("entry %d, refused %d times", c.Retrying.Index, c.Retrying.Attempts)})
+			}
+			for _, list := range []struct {
+				name  string
+				items []string
+			}{{"events", c.Events}, {"calls", c.Calls}, {"queries", c.Queries}} {
+				for i, item := range list.items {
+					name := list.name
+					if i > 0 {
+						name = ""
+					}
+					rows = append(rows, [2]string{name, item})
+				}
+			}
+			for _, row := range rows {
+				fmt.Fprintf(table, "%s\t%s\n", row[0], row[1])
 			}
 			return table.Flush()
 		},
