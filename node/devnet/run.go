@@ -42,7 +42,8 @@ func (r *Running) Pid(i int) int { return r.pids[i] }
 
 // Start starts every node as a process of this binary and waits until all are
 // ready. With detach the processes outlive this one; otherwise they die with it.
-func Start(ctx context.Context, n *Network, detach bool) (*Running, error) {
+// flags are further ones of `cairnd start`.
+func Start(ctx context.Context, n *Network, detach bool, flags ...string) (*Running, error) {
 	if alive := n.alive(); len(alive) > 0 {
 		return nil, fmt.Errorf("the network in %s runs already (%s is process %d); `cairnd devnet stop --home %s` ends it", n.dir, alive[0].name, alive[0].pid, n.dir)
 	}
@@ -64,7 +65,7 @@ func Start(ctx context.Context, n *Network, detach bool) (*Running, error) {
 		// The kernel ties a child's death signal to the thread that made it,
 		// so that thread has to live as long as the network.
 		runtime.LockOSThread()
-		started <- r.spawn(binary, detach)
+		started <- r.spawn(binary, detach, flags)
 		<-over
 	}()
 	if err := <-started; err != nil {
@@ -125,13 +126,13 @@ func checkPort(address, what string) error {
 	return l.Close()
 }
 
-func (r *Running) spawn(binary string, detach bool) error {
+func (r *Running) spawn(binary string, detach bool, flags []string) error {
 	for _, address := range r.network.Nodes {
 		log, err := os.OpenFile(filepath.Join(address.Home, logFile), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 		if err != nil {
 			return err
 		}
-		cmd := exec.Command(binary, "start", "--home", address.Home)
+		cmd := exec.Command(binary, append([]string{"start", "--home", address.Home}, flags...)...)
 		cmd.Stdout, cmd.Stderr = log, log
 		cmd.SysProcAttr = childAttributes(detach)
 		err = cmd.Start()

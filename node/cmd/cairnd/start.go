@@ -29,6 +29,7 @@ const gcPercent = 400
 
 func startCommand() *cobra.Command {
 	var home string
+	var noop bool
 	cmd := &cobra.Command{
 		Use: "start", Short: "Run the validator of a home until interrupted", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -38,6 +39,9 @@ func startCommand() *cobra.Command {
 			}
 			if os.Getenv("GOGC") == "" {
 				debug.SetGCPercent(gcPercent)
+			}
+			if noop {
+				return node.RunNoop(cmd.Context(), home, config, os.Stderr)
 			}
 			n, err := node.Open(home, config, os.Stderr)
 			if err != nil {
@@ -53,8 +57,16 @@ func startCommand() *cobra.Command {
 		},
 	}
 	homeFlag(cmd, &home)
+	noopFlag(cmd, &noop)
 	settingFlags(cmd)
 	return cmd
+}
+
+// noopFlag adds --noop, which `cairn bench` uses and no ledger: the consensus
+// engine as it is tuned here, with an application that does nothing.
+func noopFlag(cmd *cobra.Command, noop *bool) {
+	cmd.Flags().BoolVar(noop, "noop", false, "run an application that does nothing, to measure the engine alone")
+	cmd.Flags().MarkHidden("noop")
 }
 
 // settingFlags adds a flag for each setting of the configuration file.

@@ -3,6 +3,7 @@ package api
 import (
 	"fmt"
 	"net/http"
+	"regexp"
 	"strconv"
 	"time"
 
@@ -17,6 +18,10 @@ type metrics struct {
 	answers  *prometheus.CounterVec   // by route and status
 	seconds  *prometheus.HistogramVec // by route
 }
+
+// gcTime is the processor time of garbage collection: its share says what
+// allocations cost.
+var gcTime = collectors.GoRuntimeMetricsRule{Matcher: regexp.MustCompile(`^/cpu/classes/gc/total:cpu-seconds$`)}
 
 func newMetrics(s *Server) (*metrics, error) {
 	m := &metrics{
@@ -40,7 +45,7 @@ func newMetrics(s *Server) (*metrics, error) {
 	}, func() float64 { return float64(s.guard.refused.Load()) })
 	for _, c := range []prometheus.Collector{
 		m.answers, m.seconds, connections, evicted, refused, gauges{s.backend},
-		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		collectors.NewGoCollector(collectors.WithGoCollectorRuntimeMetrics(gcTime)), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	} {
 		if err := m.registry.Register(c); err != nil {
 			return nil, fmt.Errorf("api: metrics: %w", err)

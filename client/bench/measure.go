@@ -1,0 +1,211 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// look is all validators at about one moment.
+type look struct {
+	readings   []reading
+	wire, disk float64 // bytes of all validators
+	ownCPU     float64 // seconds of this process
+}
+
+// look reads the validators; thoroughly means also what takes time.
+func (r *run) look(ctx context.Context, thoroughly bool) (*look, error) {
+	return lookAt(ctx, r.net.Nodes, thoroughly)
+}
+
+func lookAt(ctx context.Context, nodes []*Validator, thoroughly bool) (*look, error) {
+	l := &look{ownCPU: ownCPU()}
+	for _, n := range nodes {
+		reading, err := n.read(ctx)
+		if err != nil {
+			return nil, err
+		}
+		l.readings = append(l.readings, reading)
+		if thoroughly {
+			l.wire += float64(n.sent(ctx))
+			l.disk += float64(n.disk())
+		}
+	}
+	return l, nil
+}
+
+// measured is what happened between two looks under load.
+type measured struct {
+	begin, end        *look
+	beganAt, endedAt  time.Time
+	final             uint64
+	latency           Latency
+	maxMs             float64
+	points            []point
+	names             []string
+	queries, receipts uint64
+	err               error
+}
+
+func (m *measured) seconds() float64   { return m.endedAt.Sub(m.beganAt).Seconds() }
+func (m *measured) perSecond() float64 { return float64(m.final) / m.seconds() }
+
+// plotEvery is the interval of the plot's points.
+const plotEvery = 250 * time.Millisecond
+
+// window runs a load: warm-up, the time that is measured, and the end of it.
+func (r *run) window(ctx context.Context, load func(context.Context, <-chan struct{}) error, final func() uint64, l *latencies) (m measured, err error) {
+	for _, n := range r.net.Nodes {
+		m.names = append(m.names, n.Name)
+	}
+	err = m.under(ctx, r.Config, r.net.Nodes, load, final, l)
+	return m, err
+}
+
+func (m *measured) under(ctx context.Context, c *Config, nodes []*Validator, load func(context.Context, <-chan struct{}) error, final func() uint64, l *latencies) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	stop, done, points := make(chan struct{}), make(chan error, 1), make(chan []point, 1)
+	go func() { done <- load(ctx, stop) }()
+	watching, end := context.WithCancel(ctx)
+	defer end()
+	go func() { points <- watch(watching, final, l, plotEvery) }()
+	fail := func(err error) error {
+		if err == nil {
+			err = errors.New("the load ended early")
+		}
+		return err
+	}
+	if ended, err := pause(ctx, c.Warmup, done); ended || err != nil {
+		return fail(err)
+	}
+	var err error
+	if m.begin, err = lookAt(ctx, nodes, false); err != nil {
+		return err
+	}
+	counts, before := l.snapshot(), final()
+	m.beganAt = time.Now()
+	if ended, err := pause(ctx, time.Duration(c.Seconds)*time.Second, done); ended || err != nil {
+		return fail(err)
+	}
+	m.final, m.endedAt, m.latency = final()-before, time.Now(), l.since(counts)
+	m.maxMs = float64(l.max.Load()) / 1000
+	if m.end, err = lookAt(ctx, nodes, false); err != nil {
+		return err
+	}
+	close(stop)
+	end()
+	m.points = <-points
+	if err := <-done; err != nil {
+		return err
+	}
+	if m.final == 0 {
+		return fmt.Errorf("nothing became final in %d seconds", c.Seconds)
+	}
+	return nil
+}
+
+// into writes the figures.
+func (m *measured) into(r *Result) {
+	d := &r.Details
+	r.EventsPerSecond, r.LatencyMs = round(m.perSecond(), 0), m.latency
+	first, last := m.begin.readings[0], m.end.readings[0]
+	between := last.at.Sub(first.at).Seconds()
+	r.ExecutedPerSecond = round((last.delivered-first.delivered)/between, 0)
+	d.MaxMs, d.points, d.QueriesBeside, d.ReceiptsBeside = m.maxMs, m.points, m.queries, m.receipts
+	d.BlockMs = m.blockMs()
+	d.ExecuteShare = (last.executeSeconds - first.executeSeconds) / between
+	d.CommitShare = (last.commitSeconds - first.commitSeconds) / between
+	d.LoadCPU = (m.end.ownCPU - m.begin.ownCPU) / between
+	for i, last := range m.end.readings {
+		first := m.begin.readings[i]
+		p := Process{Name: m.names[i], RSSBytes: last.rssBytes}
+		cpu := last.cpuSeconds - first.cpuSeconds
+		p.Cores = cpu / last.at.Sub(first.at).Seconds()
+		if cpu > 0 {
+			p.GCShare = (last.gcCPU - first.gcCPU) / cpu
+		}
+		d.Processes = append(d.Processes, p)
+	}
+}
+
+func (m *measured) blockMs() float64 {
+	first, last := m.begin.readings[0], m.end.readings[0]
+	if last.blocks <= first.blocks {
+		return 0
+	}
+	return last.at.Sub(first.at).Seconds() * 1000 / (last.blocks - first.blocks)
+}
+
+// measureNoop is the same load on the engine alone.
+func measureNoop(ctx context.Context, c *Config) (*Baseline, error) {
+	fmt.Fprintf(c.Say, "the engine alone: %d validators with an application that does nothing\n", c.Validators)
+	d, err := StartDevnet(ctx, c.Cairnd, filepath.Join(c.Dir, "noop"), c.Validators, "--noop")
+	if err != nil {
+		return nil, err
+	}
+	defer d.Stop()
+	before, err := lookAt(ctx, d.Nodes, true)
+	if err != nil {
+		return nil, err
+	}
+	var m measured
+	l := newNoopLoad()
+	err = m.under(ctx, c, d.Nodes, func(ctx context.Context, stop <-chan struct{}) error {
+		return l.run(ctx, d.Nodes, c, stop)
+	}, l.final.Load, &l.latencies)
+	if err != nil {
+		return nil, errors.Join(err, d.Died())
+	}
+	after, err := lookAt(ctx, d.Nodes, true)
+	if err != nil {
+		return nil, err
+	}
+	if l.final.Load() != l.sent.Load() {
+		return nil, fmt.Errorf("no figures: the engine alone took %d events and has %d", l.sent.Load(), l.final.Load())
+	}
+	sent := float64(l.sent.Load()) * float64(c.Validators)
+	b := &Baseline{
+		EventsPerSecond: round(m.perSecond(), 0), LatencyMs: m.latency, BlockMs: m.blockMs(),
+		WireBytes: (after.wire - before.wire) / sent, DiskBytes: (after.disk - before.disk) / sent,
+	}
+	fmt.Fprintf(c.Say, "the engine alone: %.0f events/s\n", b.EventsPerSecond)
+	return b, nil
+}
+
+func round(x float64, digits int) float64 {
+	scale := math.Pow10(digits)
+	return math.Round(x*scale) / scale
+}
+
+// ownCPU is the processor time of this process; 0 where there is no /proc.
+func ownCPU() float64 {
+	text, err := os.ReadFile("/proc/self/stat")
+	if err != nil {
+		return 0
+	}
+	_, after, _ := strings.Cut(string(text), ") ")
+	fields := strings.Fields(after)
+	if len(fields) < 13 {
+		return 0
+	}
+	user, _ := strconv.ParseFloat(fields[11], 64)
+	system, _ := strconv.ParseFloat(fields[12], 64)
+	return (user + system) / 100 // USER_HZ, the same on every Linux that Go runs on
+}
+
+// loadAverage is the machine's of the last minute; empty where it does not say.
+func loadAverage() string {
+	text, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return ""
+	}
+	first, _, _ := strings.Cut(string(text), " ")
+	return first
+}
