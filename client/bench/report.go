@@ -21,7 +21,7 @@ func (r *Result) Report(w io.Writer) {
 		row("engine alone", "%.0f events/s; p50 %.0f, p95 %.0f, p99 %.0f ms; a block every %.0f ms; ratio %.3f",
 			r.BaselineEventsPerSecond, d.Baseline.LatencyMs.P50, d.Baseline.LatencyMs.P95, d.Baseline.LatencyMs.P99, d.Baseline.BlockMs, r.Ratio)
 	}
-	row("latency", "p50 %.0f, p95 %.0f, p99 %.0f ms; at most %.0f", r.LatencyMs.P50, r.LatencyMs.P95, r.LatencyMs.P99, d.MaxMs)
+	row("latency", "p50 %.1f, p95 %.1f, p99 %.1f ms; at most %.0f", r.LatencyMs.P50, r.LatencyMs.P95, r.LatencyMs.P99, d.MaxMs)
 	if d.BlockMs > 0 {
 		row("blocks", "every %.0f ms; executing %.0f %% and committing %.0f %% of the time", d.BlockMs, 100*d.ExecuteShare, 100*d.CommitShare)
 	}
