@@ -3,6 +3,7 @@ package log
 import (
 	"bytes"
 	"encoding/binary"
+	"flag"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -209,5 +210,46 @@ func checkMulti(t *testing.T, l *Log, size uint64, root protocol.Hash, random *r
 	}
 	if got, err := proof.MultiRoot(leaves, size, beside); err != nil || got != root {
 		t.Fatalf("%d entries of %d lead to %s, must to %s: %v", len(indices), size, got, root, err)
+	}
+}
+
+var benchEntries = flag.Uint64("entries", 1_000_000, "entries of the log in BenchmarkProve")
+
+// What a receipt costs the log: an entry, and its inclusion proof, anywhere in
+// a long log on disk.
+func BenchmarkProve(b *testing.B) {
+	db, err := pebble.Open(b.TempDir(), &pebble.Options{Logger: quiet{}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer db.Close()
+	l, err := Open(db, 0)
+	if err != nil {
+		b.Fatal(err)
+	}
+	entry := make([]byte, protocol.EntryBytes)
+	for l.Size() < *benchEntries {
+		a, batch := l.Append(), db.NewBatch()
+		for range 50_000 {
+			binary.BigEndian.PutUint64(entry, a.Size())
+			a.Add(entry)
+		}
+		if err := a.Write(batch); err != nil {
+			b.Fatal(err)
+		}
+		if err := batch.Commit(pebble.NoSync); err != nil {
+			b.Fatal(err)
+		}
+		l.Adopt(a)
+	}
+	random := rand.New(rand.NewPCG(1, 1))
+	for b.Loop() {
+		index := random.Uint64N(l.Size())
+		if _, err := l.Entry(index); err != nil {
+			b.Fatal(err)
+		}
+		if _, err := l.InclusionProof(index, l.Size()); err != nil {
+			b.Fatal(err)
+		}
 	}
 }
