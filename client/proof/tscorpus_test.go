@@ -155,10 +155,10 @@ func (c *corpus) binaries() {
 		for i := c.rng.IntN(40); i < 8*len(whole); i += 40 {
 			c.judge(fmt.Sprintf("%s, bit %d flipped", name, i), c.home, c.bed.anchor, flipped(whole, i))
 		}
-		for i := c.rng.IntN(88); i < 8*(len(whole)-digestBytes); i += 88 {
+		for i := c.rng.IntN(120); i < 8*(len(whole)-digestBytes); i += 120 {
 			c.judge(fmt.Sprintf("%s, bit %d forged", name, i), c.home, c.bed.anchor, redigest(flipped(whole, i)))
 		}
-		for i := range 100 {
+		for i := range 80 {
 			c.judge(fmt.Sprintf("%s, edit %d", name, i), c.home, c.bed.anchor, redigest(c.edited(whole)))
 		}
 	})

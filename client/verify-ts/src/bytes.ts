@@ -9,18 +9,20 @@ export function hash(...parts: Uint8Array[]): Uint8Array {
 
 /** The octets of a text that is ASCII. */
 export function ascii(text: string): Uint8Array {
-  return Uint8Array.from(text, (c) => c.charCodeAt(0));
+  const out = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i++) out[i] = text.charCodeAt(i);
+  return out;
 }
 
 /** One character for each octet. */
 export function latin1(b: Uint8Array): string {
   let text = '';
-  for (let i = 0; i < b.length; i += 4096) text += String.fromCharCode(...b.subarray(i, i + 4096));
+  for (let i = 0; i < b.length; i += 4096) text += String.fromCharCode.apply(null, b.subarray(i, i + 4096) as unknown as number[]);
   return text;
 }
 
 export function equal(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((octet, i) => octet === b[i]);
+  return a.length === b.length && compare(a, b) === 0;
 }
 
 /** Less than, equal to or greater than zero, by the first octet that differs. */
@@ -59,8 +61,9 @@ export function hex(b: Uint8Array): string {
 /** Reads lower-case hex of exactly that many octets; undefined for any other text. */
 export function unhex(text: string, octets: number): Uint8Array | undefined {
   if (text.length !== 2 * octets || !/^[0-9a-f]*$/.test(text)) return undefined;
+  const digit = (at: number) => (text.charCodeAt(at) % 39) - 9; // '0' is 48, 'a' is 97
   const out = new Uint8Array(octets);
-  for (let i = 0; i < octets; i++) out[i] = Number.parseInt(text.slice(2 * i, 2 * i + 2), 16);
+  for (let i = 0; i < octets; i++) out[i] = digit(2 * i) * 16 + digit(2 * i + 1);
   return out;
 }
 

@@ -1,5 +1,5 @@
 import { addressText, parseAddress } from './address.js';
-import { base64, equal, hex, unhex } from './bytes.js';
+import { ascii, base64, equal, hex, unhex } from './bytes.js';
 import { digestOf, encodeBody } from './binary.js';
 import type { Commit } from './commit.js';
 import { commitmentOf, type Entry } from './entry.js';
@@ -9,7 +9,6 @@ import { parseJSON } from './json.js';
 import { type EntryProof, MAX_RECEIPT_BYTES, type Receipt, type StateFact } from './receipt.js';
 import { int, type Reader, list, octets, optional, struct, text, uint } from './shape.js';
 import { ENTRY_KINDS } from './tables.js';
-import { encode } from './text.js';
 import { parseNine, stampNine } from './time.js';
 
 const VERSION = 1;
@@ -71,7 +70,7 @@ export function decodeJSON(b: Uint8Array): Receipt {
   const read = receiptShape.read(parseJSON(b, { code: 'form', depth: 16, strict: false, prefix: true }), receiptShape.zero());
   const r = fromText(read);
   if (hex(digestOf(encodeBody(r))) !== read.digest) fail('digest');
-  const again = encode(encodeJSON(r));
+  const again = ascii(encodeJSON(r));
   if (!equal(again, b)) fail('canonical', `from byte ${again.findIndex((octet, i) => octet !== b[i])} on`);
   return r;
 }
