@@ -28,6 +28,7 @@ type solo struct {
 	network *genesis.Network
 	stop    context.CancelFunc
 	ended   chan error
+	nonce   uint64
 }
 
 func found(t *testing.T) *solo {
