@@ -39,7 +39,7 @@ func (k TxKind) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
 
 // UnmarshalText reads a published name.
 func (k *TxKind) UnmarshalText(text []byte) error {
-	for kind, name := range txKindNames {
+	for kind, name := range txKindNames { // names differ: order does not matter
 		if name == string(text) {
 			*k = kind
 			return nil
