@@ -46,14 +46,22 @@ func Generate(chainID string, n int, now time.Time) (*Network, error) {
 		name  string
 		roles []string
 	}{{"producer", []string{"producer"}}, {"author", []string{"author", "council"}}} {
-		key, err := protocol.NewPrivateKey()
-		if err != nil {
-			return nil, fmt.Errorf("genesis: %w", err)
+		if _, err := net.AddAccount(account.name, account.roles...); err != nil {
+			return nil, err
 		}
-		net.Accounts[account.name] = key
-		net.Document.Accounts = append(net.Document.Accounts, Account{
-			Name: account.name, PubKey: key.Public(), Address: key.Address(), Roles: account.roles,
-		})
 	}
 	return net, net.Document.Validate()
+}
+
+// AddAccount adds an account with a new key. Validate the document afterwards.
+func (n *Network) AddAccount(name string, roles ...string) (protocol.PrivateKey, error) {
+	key, err := protocol.NewPrivateKey()
+	if err != nil {
+		return key, fmt.Errorf("genesis: %w", err)
+	}
+	n.Accounts[name] = key
+	n.Document.Accounts = append(n.Document.Accounts, Account{
+		Name: name, PubKey: key.Public(), Address: key.Address(), Roles: roles,
+	})
+	return key, nil
 }

@@ -44,6 +44,7 @@ const (
 	ledgerDir          = "data/ledger"
 	contractCacheDir   = "data/contracts"
 	walDir             = "data/wal"
+	localDir           = "data/local"
 )
 
 // cometConfig translates our settings. The reasons for what is not in Config:

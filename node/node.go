@@ -21,12 +21,15 @@ import (
 	cmtstate "github.com/cometbft/cometbft/state"
 
 	"github.com/cairn-ledger/cairn/genesis"
+	"github.com/cairn-ledger/cairn/node/internal/access"
 	"github.com/cairn-ledger/cairn/node/internal/api"
 	"github.com/cairn-ledger/cairn/node/internal/app"
 	"github.com/cairn-ledger/cairn/node/internal/cosign"
+	"github.com/cairn-ledger/cairn/node/internal/gateway"
 	"github.com/cairn-ledger/cairn/node/internal/machine"
 	"github.com/cairn-ledger/cairn/node/internal/store"
 	"github.com/cairn-ledger/cairn/node/internal/store/cometdb"
+	"github.com/cairn-ledger/cairn/node/internal/store/local"
 	"github.com/cairn-ledger/cairn/node/internal/vm"
 )
 
@@ -45,6 +48,9 @@ type Node struct {
 	api    *api.Server
 	listen net.Listener
 	keeper *cosign.Keeper
+
+	local   *local.DB // what the node remembers beside the ledger
+	gateway *gateway.Gateway
 
 	sets     cmtstate.Store // CometBFT's record of validator sets
 	blocks   *cometdb.DB    // CometBFT's block store
@@ -93,7 +99,17 @@ func Open(home string, c Config, logTo io.Writer) (n *Node, err error) {
 		return n, err
 	}
 	n.keeper = backend.keeper
-	n.api, err = api.New(backend, api.Config{MaxConnections: c.MaxConnections, Log: n.log})
+	if n.local, err = local.Open(filepath.Join(home, localDir), nil); err != nil {
+		return n, err
+	}
+	config := api.Config{MaxConnections: c.MaxConnections, Log: n.log, Tokens: access.Open(home)}
+	if n.gateway, err = n.newGateway(home, backend); err != nil {
+		return n, err
+	}
+	if n.gateway != nil {
+		config.Gateway = n.gateway
+	}
+	n.api, err = api.New(backend, config)
 	return n, err
 }
 
@@ -169,6 +185,7 @@ func (n *Node) Run(ctx context.Context) error {
 	defer work.Wait()
 	defer stop()
 	work.Go(func() { (&scrubber{node: n, blocks: n.blocks, walDir: filepath.Join(n.home, walDir)}).run(working) })
+	n.serve(working, &work)
 	served := make(chan error, 1)
 	go func() { served <- n.api.Serve(n.listen) }()
 	keeping, stopKeeping := context.WithCancel(ctx)
@@ -235,6 +252,12 @@ func (n *Node) Close() {
 		}
 	}
 	n.cometDBs = nil
+	if n.local != nil {
+		if err := n.local.Close(); err != nil {
+			n.log.Warn("the node's own records did not close in order", "err", err)
+		}
+		n.local = nil
+	}
 	if n.store != nil {
 		if err := n.store.Close(); err != nil {
 			n.log.Error("ledger did not close in order", "err", err)

@@ -106,6 +106,7 @@ const (
 	CodeInternal          Code = 306
 	CodeMethodNotAllowed  Code = 307
 	CodeUnsupportedFormat Code = 308
+	CodeUnauthenticated   Code = 309
 )
 
 // codeInfo is one row of the published table.
@@ -208,6 +209,7 @@ var codeTable = map[Code]codeInfo{
 	CodeInternal:          {"INTERNAL", true, "the node failed; its log has the reason"},
 	CodeMethodNotAllowed:  {"METHOD_NOT_ALLOWED", false, "the path exists, with another HTTP method"},
 	CodeUnsupportedFormat: {"UNSUPPORTED_FORMAT", false, "the content type or format is not one this path serves"},
+	CodeUnauthenticated:   {"UNAUTHENTICATED", false, "the request carries no token this node knows; send one as `Authorization: Bearer ...`"},
 }
 
 // Name is the code's published name, such as SEQUENCE_GAP.

@@ -3,7 +3,6 @@
 package devnet
 
 import (
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,6 +12,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/cairn-ledger/cairn/client/protocol"
 	"github.com/cairn-ledger/cairn/genesis"
 	"github.com/cairn-ledger/cairn/node"
 )
@@ -130,9 +130,13 @@ func Create(dir string, o Options) (*Network, error) {
 		return nil, err
 	}
 	for name, key := range founded.Accounts {
-		if err := writeKey(filepath.Join(dir, KeysDir, name+".json"), name, hex.EncodeToString(key.Bytes()), key.Address().String(), key.Public().String()); err != nil {
+		if err := node.WriteAccountKey(filepath.Join(dir, KeysDir, name+".json"), name, key); err != nil {
 			return nil, err
 		}
+	}
+	gateways, err := addGateways(founded)
+	if err != nil {
+		return nil, err
 	}
 	network := &Network{ChainID: o.ChainID, Genesis: filepath.Join(dir, GenesisFile), dir: dir}
 	if err := os.WriteFile(network.Genesis, founded.Document.Bytes(), 0o644); err != nil {
@@ -142,6 +146,9 @@ func Create(dir string, o Options) (*Network, error) {
 		home := filepath.Join(dir, founded.Document.Validators[i].Name)
 		id, err := node.WriteKeys(home, key, founded.LogKeys[i])
 		if err != nil {
+			return nil, err
+		}
+		if err := node.WriteAccountKey(filepath.Join(home, node.GatewayKeyFile), founded.Document.Validators[i].Name+" gateway", gateways[i]); err != nil {
 			return nil, err
 		}
 		network.Nodes = append(network.Nodes, Address{
@@ -178,16 +185,15 @@ func (n *Network) configure(i, basePort int, doc *genesis.Document) error {
 	return os.WriteFile(filepath.Join(self.Home, node.ConfigFile), text, 0o644)
 }
 
-// writeKey writes an account's key for the client to sign with.
-func writeKey(path, name, secret, address, public string) error {
-	text, err := json.MarshalIndent(struct {
-		Name    string `json:"name"`
-		Address string `json:"address"`
-		Public  string `json:"publicKey"`
-		Secret  string `json:"secretKey"`
-	}{name, address, public, secret}, "", "  ")
-	if err != nil {
-		return err
+// addGateways gives each node an account of its own to submit events with on
+// behalf of others. Their keys go into the nodes' homes and nowhere else.
+func addGateways(founded *genesis.Network) (keys []protocol.PrivateKey, err error) {
+	for i := range founded.Document.Validators {
+		key, err := founded.AddAccount(fmt.Sprintf("gateway%d", i), "producer")
+		if err != nil {
+			return nil, err
+		}
+		keys = append(keys, key)
 	}
-	return os.WriteFile(path, append(text, '\n'), 0o600)
+	return keys, founded.Document.Validate()
 }

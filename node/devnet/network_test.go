@@ -56,14 +56,17 @@ func TestCreate(t *testing.T) {
 		t.Errorf("%s: %v %s", NetworkFile, err, text)
 	}
 	for _, account := range doc.Accounts {
-		checkKey(t, dir, account)
+		if i, isGateway := strings.CutPrefix(account.Name, "gateway"); isGateway {
+			checkKey(t, filepath.Join(dir, "node"+i, node.GatewayKeyFile), account)
+			continue
+		}
+		checkKey(t, filepath.Join(dir, KeysDir, account.Name+".json"), account)
 	}
 }
 
 // checkKey holds a demo account's key file to the genesis.
-func checkKey(t *testing.T, dir string, account genesis.Account) {
+func checkKey(t *testing.T, path string, account genesis.Account) {
 	t.Helper()
-	path := filepath.Join(dir, KeysDir, account.Name+".json")
 	info, err := os.Stat(path)
 	if err != nil {
 		t.Fatal(err)

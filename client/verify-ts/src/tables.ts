@@ -93,6 +93,7 @@ export const CODES: Readonly<Record<number, string>> = {
   306: 'INTERNAL',
   307: 'METHOD_NOT_ALLOWED',
   308: 'UNSUPPORTED_FORMAT',
+  309: 'UNAUTHENTICATED',
 };
 
 /** Kinds of entries. */

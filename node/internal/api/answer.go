@@ -21,7 +21,10 @@ type raw struct {
 }
 
 // accepted is an answer with status 202.
-type accepted struct{ any }
+type accepted struct {
+	any
+	location string // where to ask for what became of it, if not empty
+}
 
 // answer serves a route: it reads the request, runs the handler and renders
 // what it says. While it reads and writes, the connection may be given up for
@@ -42,6 +45,9 @@ func (s *Server) answer(route route) http.Handler {
 		status = http.StatusOK
 		if a, ok := value.(accepted); ok {
 			status, value = http.StatusAccepted, a.any
+			if a.location != "" {
+				w.Header().Set("Location", a.location)
+			}
 		}
 		if cached, ok := value.(static); ok {
 			w.Header().Set("Cache-Control", cached.cache)
@@ -149,7 +155,9 @@ func statusOf(code protocol.Code) int {
 		return http.StatusMethodNotAllowed
 	case protocol.CodeTooLarge, protocol.CodeEventTooLarge:
 		return http.StatusRequestEntityTooLarge
-	case protocol.CodeUnauthorized, protocol.CodeBadSignature:
+	case protocol.CodeUnauthenticated:
+		return http.StatusUnauthorized
+	case protocol.CodeUnauthorized, protocol.CodeBadSignature, protocol.CodeSource:
 		return http.StatusForbidden
 	case protocol.CodeSequenceGap, protocol.CodeReplayed, protocol.CodeContractExists, protocol.CodeExpired, protocol.CodeExpiryTooFar:
 		return http.StatusConflict
@@ -173,6 +181,9 @@ func (s *Server) refuse(w http.ResponseWriter, err error) int {
 	status := statusOf(code)
 	if status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable {
 		w.Header().Set("Retry-After", strconv.Itoa(retryAfterSeconds))
+	}
+	if status == http.StatusUnauthorized {
+		w.Header().Set("WWW-Authenticate", "Bearer")
 	}
 	body, _ := json.Marshal(rest.Problem{Code: code, Name: code.Name(), Message: err.Error(), Retryable: code.Retryable()})
 	w.Header().Set("Content-Type", "application/json")

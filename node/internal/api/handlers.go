@@ -23,7 +23,7 @@ func (s *Server) submit(r *request) (any, error) {
 		return nil, err
 	}
 	if wait == 0 {
-		return accepted{rest.Submitted{TxID: id}}, nil
+		return accepted{rest.Submitted{TxID: id}, ""}, nil
 	}
 	return s.backend.Status(r.Context(), id, wait)
 }

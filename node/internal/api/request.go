@@ -103,7 +103,7 @@ func clip(s string) string { return s[:min(len(s), 80)] }
 // freeBytes is what one request or answer may hold outside the budgets.
 const freeBytes = 64 << 10
 
-// readBody reads a transaction. Memory grows with what has arrived, not with
+// readBody reads a body. Memory grows with what has arrived, not with
 // what is announced, and beyond freeBytes it is drawn from the budget. free
 // gives that back; call it in any case.
 func (s *Server) readBody(r *request) (free func(), err error) {
@@ -118,7 +118,7 @@ func (s *Server) readBody(r *request) (free func(), err error) {
 			size := int64(min(2*cap(buf), protocol.MaxTxBytes+1))
 			if size > freeBytes {
 				if !s.bodies.take(size - taken) {
-					return free, protocol.Refuse(protocol.CodeBusy, "this node is reading as many transactions as it can; send it again in a second")
+					return free, protocol.Refuse(protocol.CodeBusy, "this node is reading as many large requests as it can; send it again in a second")
 				}
 				taken = size
 			}
@@ -138,4 +138,4 @@ func (s *Server) readBody(r *request) (free func(), err error) {
 	}
 }
 
-var errBodyTooLarge = protocol.Refuse(protocol.CodeTooLarge, "the transaction is over %d bytes; send fewer events in a batch", protocol.MaxTxBytes)
+var errBodyTooLarge = protocol.Refuse(protocol.CodeTooLarge, "the body is over %d bytes; send fewer events in a batch", protocol.MaxTxBytes)

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -32,6 +33,10 @@ type Config struct {
 	MaxConnections int // open at once. 0 means 4,096
 	MaxSubmissions int // decoded and queued at once; more are answered BUSY. 0 means 256
 	Log            *slog.Logger
+	// Gateway submits events on behalf of others. Nil refuses them.
+	Gateway Gateway
+	// Tokens says who those are. It is required with Gateway.
+	Tokens Tokens
 }
 
 // Server is the HTTP face of a node.
@@ -108,7 +113,7 @@ type route struct {
 
 // routes lists the API; docs/api.md explains it.
 func (s *Server) routes() []route {
-	return append(append(s.tokenRoutes(), s.auditRoutes()...), []route{
+	return append(slices.Concat(s.tokenRoutes(), s.auditRoutes(), s.eventRoutes()), []route{
 		{pattern: "POST /v1/transactions", params: []string{"wait"}, handle: s.submit, body: true},
 		{pattern: "GET /v1/transactions/{id}", params: []string{"wait"}, handle: s.status},
 		{pattern: "GET /v1/head", params: []string{"height", "time"}, handle: s.head},
@@ -160,7 +165,7 @@ func (s *Server) handler() http.Handler {
 // unknownPath tells a path that is not there from one with another method.
 func unknownPath(mux *http.ServeMux, w http.ResponseWriter, r *http.Request) error {
 	var allowed []string
-	for _, method := range []string{http.MethodGet, http.MethodPost} {
+	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodDelete} {
 		other := &http.Request{Method: method, URL: r.URL, Host: r.Host}
 		if _, pattern := mux.Handler(other); pattern != "" {
 			allowed = append(allowed, method)

@@ -1,0 +1,102 @@
+package main
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cairn-ledger/cairn/node"
+)
+
+func tokenCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "token",
+		Short: "Give and take access to the node's gateway and subscriptions",
+		Long: `Give and take access to what a node does on behalf of others: submit their events
+signed with its own account (scope produce), keep their subscriptions (scope consume).
+Tokens lie in api-tokens.json of the node's home, as hashes. A running node heeds a
+change within a second.`,
+	}
+	var home string
+	var t node.Token
+	var ends time.Duration
+	add := &cobra.Command{
+		Use: "add NAME", Short: "Make a token and print it, once", Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			t.Name, t.Since = args[0], time.Now().UTC().Truncate(time.Second)
+			if ends > 0 {
+				t.Until = t.Since.Add(ends)
+			}
+			secret, err := node.AddToken(home, t)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintln(cmd.OutOrStdout(), secret)
+			return nil
+		},
+	}
+	add.Flags().StringSliceVar(&t.Scopes, "scope", []string{"produce"}, "what it is for: produce, consume")
+	add.Flags().StringSliceVar(&t.Sources, "source", nil, "prefix that the events' source must have; may be repeated")
+	add.Flags().StringSliceVar(&t.Types, "type", nil, "prefix that the events' type must have; may be repeated")
+	add.Flags().DurationVar(&ends, "ends", 0, "after how long it ends, such as 720h; never without it")
+	list := &cobra.Command{
+		Use: "list", Short: "List the tokens, without what is secret", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			tokens, err := node.Tokens(home)
+			if err != nil {
+				return err
+			}
+			table := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
+			fmt.Fprintln(table, "NAME\tSCOPES\tSOURCES\tTYPES\tSINCE\tUNTIL")
+			for _, t := range tokens {
+				until := "-"
+				if !t.Until.IsZero() {
+					until = t.Until.Format(time.RFC3339)
+				}
+				fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", t.Name, strings.Join(t.Scopes, ","), orAny(t.Sources), orAny(t.Types), t.Since.Format(time.RFC3339), until)
+			}
+			return table.Flush()
+		},
+	}
+	revoke := &cobra.Command{
+		Use: "revoke NAME", Short: "Take a token back", Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return node.RevokeToken(home, args[0]) },
+	}
+	for _, c := range []*cobra.Command{add, list, revoke} {
+		homeFlag(c, &home)
+	}
+	cmd.AddCommand(add, list, revoke, gatewayKeyCommand())
+	return cmd
+}
+
+func orAny(prefixes []string) string {
+	if len(prefixes) == 0 {
+		return "any"
+	}
+	return strings.Join(prefixes, ",")
+}
+
+// gatewayKeyCommand gives a gateway to a home that was made without one.
+func gatewayKeyCommand() *cobra.Command {
+	var home string
+	cmd := &cobra.Command{
+		Use: "gateway-key", Short: "Make the key of the node's gateway, for a home that has none", Args: cobra.NoArgs,
+		Long: `Make the key that the node submits events with on behalf of others, and print its
+address. The account needs the role producer: ask the council for it. The node finds
+the key when it starts.`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			address, err := node.MakeGatewayKey(home)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "%s in %s\n", address, filepath.Join(home, node.GatewayKeyFile))
+			return nil
+		},
+	}
+	homeFlag(cmd, &home)
+	return cmd
+}
