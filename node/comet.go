@@ -44,7 +44,7 @@ const (
 	ledgerDir          = "data/ledger"
 	contractCacheDir   = "data/contracts"
 	walDir             = "data/wal"
-	localDir           = "data/local"
+	localDir           = "local" // not in data: what was answered 202 outlives a ledger that is fetched again
 )
 
 // cometConfig translates our settings. The reasons for what is not in Config:
