@@ -75,6 +75,12 @@ func (c *Client) StateKeys(ctx context.Context, prefix, after []byte, height uin
 	return page.Keys, err
 }
 
+// StateSince asks which block wrote the value that a key has after a height.
+// Nothing proves the answer.
+func (c *Client) StateSince(ctx context.Context, key []byte, height uint64) (rest.StateSince, error) {
+	return read[rest.StateSince](ctx, c, "/v1/state/since?key=%x&height=%d", key, height)
+}
+
 // VerifyBlock checks that the validators of its height decided a block, as
 // Verify does for receipts.
 func (c *Client) VerifyBlock(ctx context.Context, block *rest.Block) error {

@@ -158,3 +158,16 @@ func (b *backend) StateKeys(prefix, after []byte, height uint64, limit int) (res
 	}
 	return out, nil
 }
+
+// StateSince says which block wrote the value that a key has after a height.
+func (b *backend) StateSince(key []byte, height uint64) (rest.StateSince, error) {
+	view, head, err := b.viewAt(height)
+	if err != nil {
+		return rest.StateSince{}, err
+	}
+	since, exists, err := view.Since(key)
+	if !exists {
+		since = 0
+	}
+	return rest.StateSince{Height: head.Height, Exists: exists, Since: since}, err
+}

@@ -65,3 +65,10 @@ type StateKeys struct {
 	Height uint64   `json:"height"`
 	Keys   [][]byte `json:"keys"` // ascending
 }
+
+// StateSince says which block wrote the value that a key has after a height.
+type StateSince struct {
+	Height uint64 `json:"height"`
+	Exists bool   `json:"exists"`
+	Since  uint64 `json:"since"` // 0: the founding, or nothing is there
+}

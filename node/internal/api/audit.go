@@ -21,6 +21,8 @@ type Auditor interface {
 	Diff(from, to uint64, after []byte, limit int) (rest.Diff, error)
 	// StateKeys lists keys under a prefix, after a key; height 0 is the newest.
 	StateKeys(prefix, after []byte, height uint64, limit int) (rest.StateKeys, error)
+	// StateSince is the height that wrote what a key has after a height.
+	StateSince(key []byte, height uint64) (rest.StateSince, error)
 }
 
 // auditRoutes list what looks into the past.
@@ -29,6 +31,7 @@ func (s *Server) auditRoutes() []route {
 		{pattern: "GET /v1/blocks/{height}", handle: s.block},
 		{pattern: "GET /v1/diff", params: []string{"from", "to", "after", "limit"}, handle: s.diff},
 		{pattern: "GET /v1/state/keys", params: []string{"prefix", "after", "height", "time", "limit"}, handle: s.stateKeys},
+		{pattern: "GET /v1/state/since", params: []string{"key", "height", "time"}, handle: s.stateSince},
 	}
 }
 
@@ -113,4 +116,19 @@ func (s *Server) stateKeys(r *request) (any, error) {
 		return nil, err
 	}
 	return s.backend.StateKeys(prefix, after, height, int(limit))
+}
+
+func (s *Server) stateSince(r *request) (any, error) {
+	key, err := r.key("key")
+	if err != nil {
+		return nil, err
+	}
+	if key == nil {
+		return nil, protocol.Refuse(protocol.CodeBadRequest, "key: must be 1 to %d bytes in hex", maxKeyBytes)
+	}
+	height, err := s.height(r)
+	if err != nil {
+		return nil, err
+	}
+	return s.backend.StateSince(key, height)
 }

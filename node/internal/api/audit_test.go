@@ -20,6 +20,7 @@ func TestThePast(t *testing.T) {
 		{"/v1/diff?from=2&to=5&after=ff&limit=1", `{"from":2,"to":5,"changes":[{"key":null}],"next":"/w=="}`},
 		{"/v1/diff?from=2", `"to":7`},
 		{"/v1/state/keys?prefix=6b&height=4", `{"height":4,"keys":["aw==",null]}`},
+		{"/v1/state/since?key=6b&height=4", `{"height":4,"exists":true,"since":3}`},
 	} {
 		if answer := ask(s, http.MethodGet, c.target, nil); answer.Code != http.StatusOK || !strings.Contains(answer.Body.String(), c.want) {
 			t.Errorf("GET %s: %d %s, want %s", c.target, answer.Code, answer.Body, c.want)
@@ -42,6 +43,7 @@ func TestThePast(t *testing.T) {
 		{"/v1/diff?from=1&to=4&limit=1001", 400, protocol.CodeBadRequest, "limit"},
 		{"/v1/diff?from=1&to=4&after=f", 400, protocol.CodeBadRequest, "after"},
 		{"/v1/state/keys?prefix=" + strings.Repeat("00", 1025), 400, protocol.CodeBadRequest, "prefix"},
+		{"/v1/state/since?height=4", 400, protocol.CodeBadRequest, "key"},
 		{"/v1/state/keys?limit=0", 400, protocol.CodeBadRequest, "limit"},
 	} {
 		answer := ask(s, http.MethodGet, c.target, nil)

@@ -140,6 +140,10 @@ func (b *stub) Diff(from, to uint64, after []byte, limit int) (rest.Diff, error)
 	return rest.Diff{From: from, To: to, Changes: make([]rest.Change, limit), Next: after}, nil
 }
 
+func (b *stub) StateSince(_ []byte, height uint64) (rest.StateSince, error) {
+	return rest.StateSince{Height: height, Exists: true, Since: height - 1}, nil
+}
+
 func (b *stub) StateKeys(prefix, after []byte, height uint64, limit int) (rest.StateKeys, error) {
 	return rest.StateKeys{Height: height, Keys: [][]byte{prefix, after}}, nil
 }

@@ -150,6 +150,19 @@ func (v *View) Get(key []byte) (value []byte, ok bool, err error) {
 	return value, value != nil, nil
 }
 
+// Since is the height that wrote the value a key has; ok is false where it has
+// none.
+func (v *View) Since(key []byte) (height uint64, ok bool, err error) {
+	if err := checkKey(key); err != nil {
+		return 0, false, err
+	}
+	value, since, err := getAt(v.db, key, v.height)
+	if err == nil {
+		err = v.kept()
+	}
+	return since, value != nil && err == nil, err
+}
+
 // kept is asked after reading: pruning writes the oldest height in the batch
 // that removes what earlier ones need, so a height that is kept now was read whole.
 func (v *View) kept() error {
