@@ -89,6 +89,9 @@ func (g *Ground) AppHash() protocol.Hash {
 	return proof.AppHash(g.LogSize, peaksRoot(g.LogPeaks), g.Params, g.StateRoot)
 }
 
+// LogRoot is the root of the log before the block.
+func (g *Ground) LogRoot() protocol.Hash { return peaksRoot(g.LogPeaks) }
+
 // peaksRoot folds the roots of complete subtrees, the smallest first.
 func peaksRoot(peaks []protocol.Hash) protocol.Hash {
 	if len(peaks) == 0 {

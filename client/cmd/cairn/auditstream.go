@@ -14,7 +14,7 @@ import (
 )
 
 func auditCommand(s *session) *cobra.Command {
-	return group("audit", "Ask the ledger to account for itself", auditStreamCommand(s))
+	return group("audit", "Ask the ledger to account for itself", auditStreamCommand(s), whyCommand(s), exportCommand(s), replayBlocksCommand(s))
 }
 
 // streamAudit is what `cairn audit stream` is asked.

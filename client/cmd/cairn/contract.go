@@ -163,7 +163,8 @@ func textArgs(args []string) (map[string]string, error) {
 }
 
 func queryCommand(s *session) *cobra.Command {
-	return &cobra.Command{
+	var past pastFlags
+	cmd := &cobra.Command{
 		Use: "query CONTRACT QUERY [NAME=VALUE...]", Short: "Ask a contract; the answer is JSON", Args: atLeast(2, "a contract and a query"),
 		Example: "  cairn contract query parking price lot=BHMBCCMKT01 band=A",
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -175,7 +176,11 @@ func queryCommand(s *session) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			answer, err := l.Query(cmd.Context(), args[0], args[1], values)
+			at, err := past.at()
+			if err != nil {
+				return err
+			}
+			answer, err := l.QueryPast(cmd.Context(), args[0], args[1], at, values)
 			if err != nil {
 				return err
 			}
@@ -183,6 +188,8 @@ func queryCommand(s *session) *cobra.Command {
 			return err
 		},
 	}
+	past.add(cmd)
+	return cmd
 }
 
 func callCommand(s *session) *cobra.Command {

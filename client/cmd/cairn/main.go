@@ -19,7 +19,7 @@ import (
 )
 
 // Exit codes: 0 done, 1 failed or refused, 2 wrong usage, 3 a receipt that
-// does not hold. The sentence on standard error says why.
+// does not hold, or an audit that could not be settled. The sentence on standard error says why.
 const (
 	exitFailed  = 1
 	exitUsage   = 2
@@ -48,12 +48,13 @@ func main() {
 // exitCode is what a script learns.
 func exitCode(err error) int {
 	var usage usageError
+	var open unsettled
 	switch {
 	case err == nil:
 		return 0
 	case errors.As(err, &usage), strings.HasPrefix(err.Error(), "unknown command"):
 		return exitUsage
-	case errors.Is(err, errInvalid):
+	case errors.Is(err, errInvalid), errors.As(err, &open):
 		return exitInvalid
 	}
 	return exitFailed
@@ -88,7 +89,7 @@ func root() *cobra.Command {
 	flags.StringVar(&s.genesis, "genesis", "", "founding document of the ledger, together with --node")
 	flags.BoolVar(&s.json, "json", false, "answer in JSON, for scripts")
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	cmd.AddCommand(keysCommand(s), submitCommand(s), statusCommand(s), eventCommand(s), receiptCommand(s), logCommand(s), auditCommand(s), trustCommand(s), contractCommand(s), tokenCommand(s), demoCommand(s), benchCommand(s), versionCommand(s))
+	cmd.AddCommand(keysCommand(s), submitCommand(s), statusCommand(s), eventCommand(s), receiptCommand(s), logCommand(s), auditCommand(s), trustCommand(s), contractCommand(s), diffCommand(s), tokenCommand(s), demoCommand(s), benchCommand(s), versionCommand(s))
 	return cmd
 }
 

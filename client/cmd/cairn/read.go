@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/cairn-ledger/cairn/client"
 	"github.com/cairn-ledger/cairn/client/proof"
 	"github.com/cairn-ledger/cairn/client/protocol"
 	"github.com/cairn-ledger/cairn/client/rest"
@@ -18,6 +19,7 @@ import (
 
 func statusCommand(s *session) *cobra.Command {
 	var wait time.Duration
+	var past pastFlags
 	cmd := &cobra.Command{
 		Use: "status [TRANSACTION]", Short: "Say where a transaction is, or where the ledger stands",
 		Args: atMost(1, "the id of a transaction"),
@@ -27,7 +29,7 @@ func statusCommand(s *session) *cobra.Command {
 				return err
 			}
 			if len(args) == 0 {
-				return s.showHead(cmd, l)
+				return s.showHead(cmd, l, &past)
 			}
 			id, err := protocol.ParseHash(args[0])
 			if err != nil {
@@ -51,19 +53,27 @@ func statusCommand(s *session) *cobra.Command {
 		},
 	}
 	cmd.Flags().DurationVar(&wait, "wait", 0, "wait this long for a decision, at most 30s")
+	past.add(cmd)
 	return cmd
 }
 
-func (s *session) showHead(cmd *cobra.Command, l *ledger) error {
-	head, err := l.Head(cmd.Context())
+func (s *session) showHead(cmd *cobra.Command, l *ledger, past *pastFlags) error {
+	at, err := past.at()
+	if err != nil {
+		return err
+	}
+	head, err := l.HeadAt(cmd.Context(), at)
 	if err != nil {
 		return err
 	}
 	if s.json {
 		return s.printJSON(head)
 	}
-	fmt.Fprintf(s.out, "chain     %s\nheight    %d\ntime      %s\nentries   %d\napp hash  %s\nlag       %d entries behind, the slowest contract\n",
-		head.ChainID, head.Height, time.UnixMilli(head.TimeMs).UTC().Format(time.RFC3339), head.LogSize, head.AppHash, head.Lag)
+	fmt.Fprintf(s.out, "chain     %s\nheight    %d\ntime      %s\nentries   %d\napp hash  %s\n",
+		head.ChainID, head.Height, time.UnixMilli(head.TimeMs).UTC().Format(time.RFC3339), head.LogSize, head.AppHash)
+	if at == (client.At{}) {
+		fmt.Fprintf(s.out, "lag       %d entries behind, the slowest contract\n", head.Lag)
+	}
 	return nil
 }
 
