@@ -149,7 +149,7 @@ func (w *wallet) showMovements(ctx context.Context, moves []protocol.MovementAct
 				amount = "up to " + decimal(m.Terms.Amount, places)
 			}
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", m.Kind, id, showAddress(m.From), showAddress(m.To), amount, back, m.Asset)
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", m.Kind, id, w.name(m.From), w.name(m.To), amount, back, m.Asset)
 	}
 	return table.Flush()
 }

@@ -163,7 +163,7 @@ func (w *wallet) listAssets(ctx context.Context, height uint64) error {
 		if a.Cap != 0 {
 			limit = decimal(a.Cap, a.Decimals)
 		}
-		fmt.Fprintf(table, "%s\t%s\t%d\t%s\t%s\t%v\t%s\n", a.Symbol, a.Name, a.Decimals, decimal(a.Supply, a.Decimals), limit, a.Freezable, a.Issuer)
+		fmt.Fprintf(table, "%s\t%s\t%d\t%s\t%s\t%v\t%s\n", a.Symbol, a.Name, a.Decimals, decimal(a.Supply, a.Decimals), limit, a.Freezable, w.name(a.Issuer))
 	}
 	return table.Flush()
 }
@@ -186,7 +186,7 @@ func (w *wallet) listAllowances(ctx context.Context, account protocol.Address, h
 	table := tabwriter.NewWriter(w.s.out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "SPENDER\tASSET\tLIMIT\tPER\tLEFT\tUNTIL")
 	for _, a := range list {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", a.Spender, a.Asset, decimal(a.Limit, a.Decimals), showPeriod(a.PeriodMs), decimal(a.Left, a.Decimals), showTime(a.UntilMs))
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", w.name(a.Spender), a.Asset, decimal(a.Limit, a.Decimals), showPeriod(a.PeriodMs), decimal(a.Left, a.Decimals), showTime(a.UntilMs))
 	}
 	return table.Flush()
 }
@@ -209,10 +209,10 @@ func (w *wallet) listTerms(ctx context.Context, account protocol.Address, kind p
 		fmt.Fprintln(table, "ID\tAMOUNT\tASSET\tFROM\tTO\tNEXT\tEVERY\tLEFT\tMEMO")
 	}
 	for _, t := range list {
-		fmt.Fprintf(table, "%d\t%s\t%s\t%s\t%s\t", t.ID, decimal(t.Amount, t.Decimals), t.Asset, t.From, showAddress(t.To))
+		fmt.Fprintf(table, "%d\t%s\t%s\t%s\t%s\t", t.ID, decimal(t.Amount, t.Decimals), t.Asset, w.name(t.From), w.name(t.To))
 		switch kind {
 		case protocol.TokenHold:
-			fmt.Fprintf(table, "%s\t%s\t", t.Controller, showTime(t.UntilMs))
+			fmt.Fprintf(table, "%s\t%s\t", w.name(t.Controller), showTime(t.UntilMs))
 		case protocol.TokenStream:
 			fmt.Fprintf(table, "%s/%s\t%s\t%s\t%s\t", decimal(t.Rate, t.Decimals), showPeriod(t.PeriodMs), decimal(t.Flowed, t.Decimals), decimal(t.Paid, t.Decimals), showTime(t.UntilMs))
 		default:
@@ -230,14 +230,14 @@ func (w *wallet) showRules(rules rest.TokenRules) error {
 	table := tabwriter.NewWriter(w.s.out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "REWARD FOR\tEACH\tLIMIT\tPER\tUSED\tASSET\tFROM")
 	for _, r := range rules.Rewards {
-		fmt.Fprintf(table, "%s\t%d\t%d\t%s\t%d\t%s\t%s\n", r.Type, r.Each, r.Limit, showPeriod(r.PeriodMs), r.Used, r.Asset, r.From)
+		fmt.Fprintf(table, "%s\t%d\t%d\t%s\t%d\t%s\t%s\n", r.Type, r.Each, r.Limit, showPeriod(r.PeriodMs), r.Used, r.Asset, w.name(r.From))
 	}
 	if err := table.Flush(); err != nil {
 		return err
 	}
 	fee := "there are no fees"
 	if f := rules.Fees; f != nil {
-		fee = fmt.Sprintf("fees: %d %s an event, %d a million gas, minor units, to %s", f.PerEvent, f.Asset, f.PerMillionGas, f.To)
+		fee = fmt.Sprintf("fees: %d %s an event, %d a million gas, minor units, to %s", f.PerEvent, f.Asset, f.PerMillionGas, w.name(f.To))
 	}
 	_, err := fmt.Fprintln(w.s.out, fee)
 	return err

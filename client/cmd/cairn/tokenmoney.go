@@ -18,11 +18,22 @@ type wallet struct {
 	*ledger
 	s        *session
 	decimals map[string]uint64
+	names    map[protocol.Address]string // of the keys in the network's folder
 }
 
 func (s *session) wallet() (*wallet, error) {
 	l, err := s.connect()
-	return &wallet{l, s, map[string]uint64{}}, err
+	w := &wallet{l, s, map[string]uint64{}, map[protocol.Address]string{}}
+	if s.network == "" || err != nil {
+		return w, err
+	}
+	files, err := filepath.Glob(filepath.Join(s.network, "keys", "*.json"))
+	for _, path := range files {
+		if file, err := readKey(path); err == nil { // another file is nobody's name
+			w.names[file.Address] = strings.TrimSuffix(filepath.Base(path), ".json")
+		}
+	}
+	return w, err
 }
 
 // account reads an address, the name of a key in the network's folder or the
@@ -154,9 +165,13 @@ func showTime(ms uint64) string {
 	return time.UnixMilli(int64(ms)).UTC().Format(time.RFC3339)
 }
 
-func showAddress(a protocol.Address) string {
+// name is an address as people know it.
+func (w *wallet) name(a protocol.Address) string {
 	if a.IsZero() {
 		return "-"
+	}
+	if name, known := w.names[a]; known {
+		return name
 	}
 	return a.String()
 }
