@@ -8,10 +8,10 @@ SEED ?= 1
 DATA ?=
 HOME_DIR ?= .devnet
 
-.PHONY: help build run test check race fuzz sim e2e bench contracts vectors vuln clean
+.PHONY: help build run test check race fuzz sim e2e bench bench-smoke contracts vectors vuln clean
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
 build: ## bin/cairn and bin/cairnd
 	@mkdir -p bin
@@ -43,6 +43,9 @@ e2e: ## the end-to-end tests alone; ARGS="-cycles 200 -seed 7"
 
 bench: ## benchmarks of the hot paths
 	go test -run NONE -bench . -benchmem ./client/protocol ./client/proof ./node/internal/store/... ./node/internal/vm/... ./node/internal/shipped
+
+bench-smoke: build ## a short `cairn bench order`: events/s, and the ratio to the consensus engine alone in the same run
+	@timeout 60 bin/cairn bench order --seconds 4 --warmup 1s
 
 contracts: ## rebuild the contracts' modules, byte for byte (the scripts say which toolchains they need)
 	sh scripts/build-contracts.sh

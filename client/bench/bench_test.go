@@ -119,8 +119,8 @@ func TestAuditFindsWhatIsWrong(t *testing.T) {
 		{"one place twice", func(all []rest.StreamEntry) []rest.StreamEntry { all[8].Index = all[7].Index; return all }, 0, 1},
 		{"taken for a duplicate", func(all []rest.StreamEntry) []rest.StreamEntry { all[8].Kind = protocol.EntryDuplicate; return all }, 0, 1},
 	} {
-		s := &stream{feed: f, client: fake(t, c.damage(whole())), sent: sent}
-		found, err := auditStreams(context.Background(), []*stream{s}, protocol.Address{1}, 10)
+		s := &stream{feed: f, sent: sent}
+		found, err := auditStreams(context.Background(), fake(t, c.damage(whole())), []*stream{s}, protocol.Address{1}, 10)
 		if err != nil || found.lost != c.lost || found.duplicated != c.duplicated {
 			t.Errorf("%s: %d lost, %d duplicated, %v", c.name, found.lost, found.duplicated, err)
 		}
@@ -132,18 +132,18 @@ func TestAuditFindsWhatIsWrong(t *testing.T) {
 
 // Nodes that disagree are no basis for figures.
 func TestNodesThatDisagree(t *testing.T) {
-	node := func(name string, head rest.Head) *Validator {
+	node := func(name string, head rest.Head) *validator {
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { json.NewEncoder(w).Encode(head) }))
 		t.Cleanup(server.Close)
-		return &Validator{Name: name, API: server.URL}
+		return &validator{Name: name, API: server.URL}
 	}
 	head := rest.Head{Height: 9, LogSize: 4, AppHash: protocol.Hash{1}}
-	if got, err := agree(context.Background(), []*Validator{node("a", head), node("b", head)}); err != nil || got.Height != 9 {
+	if got, err := agree(context.Background(), []*validator{node("a", head), node("b", head)}); err != nil || got.Height != 9 {
 		t.Errorf("%+v, %v", got, err)
 	}
 	other := head
 	other.AppHash = protocol.Hash{2}
-	_, err := agree(context.Background(), []*Validator{node("a", head), node("b", other)})
+	_, err := agree(context.Background(), []*validator{node("a", head), node("b", other)})
 	if err == nil || !strings.Contains(err.Error(), "a and b disagree about height 9") {
 		t.Errorf("%v", err)
 	}

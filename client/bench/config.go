@@ -26,6 +26,7 @@ type Config struct {
 	Ramp        bool
 	Baseline    bool // measure the engine alone too
 	Receipts    int  // to verify
+	Profile     bool // let validators write where their time goes
 	Say         io.Writer
 }
 

@@ -19,19 +19,19 @@ import (
 	"time"
 )
 
-// Devnet is a network of validators on loopback, one process each, that a
+// devnet is a network of validators on loopback, one process each, that a
 // bench started and stops.
-type Devnet struct {
-	Dir   string
-	Nodes []*Validator
+type devnet struct {
+	dir   string
+	nodes []*validator
 
 	cmd  *exec.Cmd
 	said *lastWords
 	done chan struct{} // closes when the process has ended
 }
 
-// Validator is one process.
-type Validator struct {
+// validator is one process.
+type validator struct {
 	Name string `json:"name"`
 	API  string `json:"api"`
 	RPC  string `json:"rpc"`
@@ -42,15 +42,15 @@ type Validator struct {
 // readyWithin bounds how long a network may take to answer.
 const readyWithin = 90 * time.Second
 
-// StartDevnet founds a network in dir with the program cairnd and waits until
+// startDevnet founds a network in dir with the program cairnd and waits until
 // it is up. flags go to `cairnd devnet`.
-func StartDevnet(ctx context.Context, cairnd, dir string, validators int, flags ...string) (*Devnet, error) {
+func startDevnet(ctx context.Context, cairnd, dir string, validators int, flags ...string) (*devnet, error) {
 	base, err := freePorts(validators)
 	if err != nil {
 		return nil, err
 	}
 	args := append([]string{"devnet", "--home", dir, "--validators", strconv.Itoa(validators), "--base-port", strconv.Itoa(base)}, flags...)
-	d := &Devnet{Dir: dir, cmd: exec.Command(cairnd, args...), said: &lastWords{}, done: make(chan struct{})}
+	d := &devnet{dir: dir, cmd: exec.Command(cairnd, args...), said: &lastWords{}, done: make(chan struct{})}
 	d.cmd.Stderr, d.cmd.Env = d.said, environment()
 	out, err := d.cmd.StdoutPipe()
 	if err != nil {
@@ -66,21 +66,21 @@ func StartDevnet(ctx context.Context, cairnd, dir string, validators int, flags 
 	case <-d.done:
 		return nil, fmt.Errorf("`cairnd devnet` ended before it was up: %s", d.said.text())
 	case <-time.After(readyWithin):
-		d.Stop()
+		d.stop()
 		return nil, fmt.Errorf("the network is not up after %s", readyWithin)
 	case <-ctx.Done():
-		d.Stop()
+		d.stop()
 		return nil, ctx.Err()
 	}
 	if err := d.read(); err != nil {
-		d.Stop()
+		d.stop()
 		return nil, err
 	}
 	return d, nil
 }
 
 // listen waits for the words that the network is up, then for the process's end.
-func (d *Devnet) listen(out io.Reader, up chan struct{}) {
+func (d *devnet) listen(out io.Reader, up chan struct{}) {
 	lines := bufio.NewScanner(out)
 	tell := sync.OnceFunc(func() { close(up) })
 	for lines.Scan() {
@@ -93,15 +93,15 @@ func (d *Devnet) listen(out io.Reader, up chan struct{}) {
 }
 
 // read learns where the nodes are.
-func (d *Devnet) read() error {
-	text, err := os.ReadFile(filepath.Join(d.Dir, "network.json"))
+func (d *devnet) read() error {
+	text, err := os.ReadFile(filepath.Join(d.dir, "network.json"))
 	if err != nil {
 		return err
 	}
-	if err := json.Unmarshal(text, &struct{ Nodes *[]*Validator }{&d.Nodes}); err != nil || len(d.Nodes) == 0 {
-		return errors.Join(fmt.Errorf("%s names no nodes", filepath.Join(d.Dir, "network.json")), err)
+	if err := json.Unmarshal(text, &struct{ Nodes *[]*validator }{&d.nodes}); err != nil || len(d.nodes) == 0 {
+		return errors.Join(fmt.Errorf("%s names no nodes", filepath.Join(d.dir, "network.json")), err)
 	}
-	for _, n := range d.Nodes {
+	for _, n := range d.nodes {
 		text, err := os.ReadFile(filepath.Join(n.Home, "cairnd.pid"))
 		if err != nil {
 			return err
@@ -113,8 +113,8 @@ func (d *Devnet) read() error {
 	return nil
 }
 
-// Died says whether the network has ended, and why.
-func (d *Devnet) Died() error {
+// died says whether the network has ended, and why.
+func (d *devnet) died() error {
 	select {
 	case <-d.done:
 		return fmt.Errorf("the network has ended: %s", d.said.text())
@@ -126,8 +126,8 @@ func (d *Devnet) Died() error {
 	return nil
 }
 
-// Stop ends the processes in order and waits for them.
-func (d *Devnet) Stop() {
+// stop ends the processes in order and waits for them.
+func (d *devnet) stop() {
 	d.cmd.Process.Signal(os.Interrupt)
 	select {
 	case <-d.done:

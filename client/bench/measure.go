@@ -21,10 +21,10 @@ type look struct {
 
 // look reads the validators; thoroughly means also what takes time.
 func (r *run) look(ctx context.Context, thoroughly bool) (*look, error) {
-	return lookAt(ctx, r.net.Nodes, thoroughly)
+	return lookAt(ctx, r.net.nodes, thoroughly)
 }
 
-func lookAt(ctx context.Context, nodes []*Validator, thoroughly bool) (*look, error) {
+func lookAt(ctx context.Context, nodes []*validator, thoroughly bool) (*look, error) {
 	l := &look{ownCPU: ownCPU()}
 	for _, n := range nodes {
 		reading, err := n.read(ctx)
@@ -61,14 +61,14 @@ const plotEvery = 250 * time.Millisecond
 
 // window runs a load: warm-up, the time that is measured, and the end of it.
 func (r *run) window(ctx context.Context, load func(context.Context, <-chan struct{}) error, final func() uint64, l *latencies) (m measured, err error) {
-	for _, n := range r.net.Nodes {
+	for _, n := range r.net.nodes {
 		m.names = append(m.names, n.Name)
 	}
-	err = m.under(ctx, r.Config, r.net.Nodes, load, final, l)
+	err = m.under(ctx, r.Config, r.net.nodes, load, final, l)
 	return m, err
 }
 
-func (m *measured) under(ctx context.Context, c *Config, nodes []*Validator, load func(context.Context, <-chan struct{}) error, final func() uint64, l *latencies) error {
+func (m *measured) under(ctx context.Context, c *Config, nodes []*validator, load func(context.Context, <-chan struct{}) error, final func() uint64, l *latencies) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	stop, done, points := make(chan struct{}), make(chan error, 1), make(chan []point, 1)
@@ -119,20 +119,32 @@ func (m *measured) into(r *Result) {
 	between := last.at.Sub(first.at).Seconds()
 	r.ExecutedPerSecond = round((last.delivered-first.delivered)/between, 0)
 	d.MaxMs, d.points, d.QueriesBeside, d.ReceiptsBeside = m.maxMs, m.points, m.queries, m.receipts
-	d.BlockMs = m.blockMs()
+	d.BlockMs, d.CPUMicros = m.blockMs(), m.cpuMicros()
+	d.TxsPerSecond = (last.txs - first.txs) / between
+	if last.txs > first.txs {
+		d.RefusedShare = (last.refused - first.refused) / (last.txs - first.txs)
+	}
 	d.ExecuteShare = (last.executeSeconds - first.executeSeconds) / between
 	d.CommitShare = (last.commitSeconds - first.commitSeconds) / between
 	d.LoadCPU = (m.end.ownCPU - m.begin.ownCPU) / between
 	for i, last := range m.end.readings {
 		first := m.begin.readings[i]
 		p := Process{Name: m.names[i], RSSBytes: last.rssBytes}
-		cpu := last.cpuSeconds - first.cpuSeconds
-		p.Cores = cpu / last.at.Sub(first.at).Seconds()
-		if cpu > 0 {
-			p.GCShare = (last.gcCPU - first.gcCPU) / cpu
+		p.Cores = (last.cpuSeconds - first.cpuSeconds) / last.at.Sub(first.at).Seconds()
+		if all := last.gcCPU + last.userCPU - first.gcCPU - first.userCPU; all > 0 {
+			p.GCShare = (last.gcCPU - first.gcCPU) / all
 		}
 		d.Processes = append(d.Processes, p)
 	}
+}
+
+// cpuMicros is the processor time of all validators for one event.
+func (m *measured) cpuMicros() (micros float64) {
+	for i, last := range m.end.readings {
+		first := m.begin.readings[i]
+		micros += (last.cpuSeconds - first.cpuSeconds) / last.at.Sub(first.at).Seconds() * 1e6 / m.perSecond()
+	}
+	return micros
 }
 
 func (m *measured) blockMs() float64 {
@@ -146,24 +158,24 @@ func (m *measured) blockMs() float64 {
 // measureNoop is the same load on the engine alone.
 func measureNoop(ctx context.Context, c *Config) (*Baseline, error) {
 	fmt.Fprintf(c.Say, "the engine alone: %d validators with an application that does nothing\n", c.Validators)
-	d, err := StartDevnet(ctx, c.Cairnd, filepath.Join(c.Dir, "noop"), c.Validators, "--noop")
+	d, err := startDevnet(ctx, c.Cairnd, filepath.Join(c.Dir, "noop"), c.Validators, "--noop")
 	if err != nil {
 		return nil, err
 	}
-	defer d.Stop()
-	before, err := lookAt(ctx, d.Nodes, true)
+	defer d.stop()
+	before, err := lookAt(ctx, d.nodes, true)
 	if err != nil {
 		return nil, err
 	}
 	var m measured
 	l := newNoopLoad()
-	err = m.under(ctx, c, d.Nodes, func(ctx context.Context, stop <-chan struct{}) error {
-		return l.run(ctx, d.Nodes, c, stop)
+	err = m.under(ctx, c, d.nodes, func(ctx context.Context, stop <-chan struct{}) error {
+		return l.run(ctx, d.nodes, c, stop)
 	}, l.final.Load, &l.latencies)
 	if err != nil {
-		return nil, errors.Join(err, d.Died())
+		return nil, errors.Join(err, d.died())
 	}
-	after, err := lookAt(ctx, d.Nodes, true)
+	after, err := lookAt(ctx, d.nodes, true)
 	if err != nil {
 		return nil, err
 	}
@@ -172,7 +184,7 @@ func measureNoop(ctx context.Context, c *Config) (*Baseline, error) {
 	}
 	sent := float64(l.sent.Load()) * float64(c.Validators)
 	b := &Baseline{
-		EventsPerSecond: round(m.perSecond(), 0), LatencyMs: m.latency, BlockMs: m.blockMs(),
+		EventsPerSecond: round(m.perSecond(), 0), LatencyMs: m.latency, BlockMs: m.blockMs(), CPUMicros: m.cpuMicros(),
 		WireBytes: (after.wire - before.wire) / sent, DiskBytes: (after.disk - before.disk) / sent,
 	}
 	fmt.Fprintf(c.Say, "the engine alone: %.0f events/s\n", b.EventsPerSecond)

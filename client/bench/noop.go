@@ -32,7 +32,7 @@ func newNoopLoad() *noopLoad {
 }
 
 // run feeds until stop closes, and waits until everything is final.
-func (l *noopLoad) run(ctx context.Context, nodes []*Validator, c *Config, stop <-chan struct{}) error {
+func (l *noopLoad) run(ctx context.Context, nodes []*validator, c *Config, stop <-chan struct{}) error {
 	group, ctx := errgroup.WithContext(ctx)
 	for i := range c.Streams {
 		f := feed{kind: parking, stream: i, bytes: c.EventBytes}

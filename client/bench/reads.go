@@ -31,10 +31,10 @@ func (r *run) read(ctx context.Context) (measured, error) {
 	if err != nil {
 		return measured{}, err
 	}
-	if _, err := agree(ctx, r.net.Nodes); err != nil {
+	if _, err := agree(ctx, r.net.nodes); err != nil {
 		return measured{}, err
 	}
-	found, err := auditStreams(ctx, r.load.streams, r.producer.Address(), provable)
+	found, err := auditStreams(ctx, r.clients[len(r.clients)-1], r.load.streams, r.producer.Address(), provable)
 	if err != nil {
 		return measured{}, err
 	}

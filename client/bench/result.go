@@ -21,6 +21,9 @@ type Result struct {
 type Details struct {
 	MaxMs          float64
 	BlockMs        float64 // interval between blocks
+	TxsPerSecond   float64 // transactions in blocks
+	RefusedShare   float64 // of them, refused in a block and sent again
+	CPUMicros      float64 // processor time of all validators for one event: what another load on the machine changes least
 	Processes      []Process
 	RecordBytes    int     // of an event as the ledger keeps it, before compression
 	WireBytes      float64 // per event, sent by a validator to its peers, on average
@@ -32,6 +35,7 @@ type Details struct {
 	ReceiptsBeside uint64
 	points         []point
 	LoadCPU        float64 // cores that the load generator used
+	Profile        string  // file with the first validator's, in the folder of the run
 	LoadAverage    string  // of the machine, where it says
 	ExecuteShare   float64 // of the time measured, that the first validator executed blocks
 	CommitShare    float64 // and made them durable
@@ -50,6 +54,7 @@ type Baseline struct {
 	EventsPerSecond float64
 	LatencyMs       Latency
 	BlockMs         float64
+	CPUMicros       float64
 	WireBytes       float64
 	DiskBytes       float64
 }

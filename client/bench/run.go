@@ -40,7 +40,7 @@ func Run(ctx context.Context, c Config) (*Result, error) {
 type run struct {
 	*Config
 	*scenario
-	net      *Devnet
+	net      *devnet
 	clients  []*client.Client // one for each node, which it asks first
 	producer protocol.PrivateKey
 	author   protocol.PrivateKey
@@ -49,19 +49,26 @@ type run struct {
 
 func measureLedger(ctx context.Context, c *Config, s *scenario, result *Result) error {
 	fmt.Fprintf(c.Say, "%s: %s\nstarting %d validators\n", s.name, s.about, c.Validators)
-	d, err := StartDevnet(ctx, c.Cairnd, filepath.Join(c.Dir, "ledger"), c.Validators)
+	var flags []string
+	if c.Profile {
+		flags = []string{"--cpu-profile"}
+	}
+	d, err := startDevnet(ctx, c.Cairnd, filepath.Join(c.Dir, "ledger"), c.Validators, flags...)
 	if err != nil {
 		return err
 	}
-	defer d.Stop()
+	defer d.stop()
 	r := &run{Config: c, scenario: s, net: d}
 	if err := r.measure(ctx, result); err != nil {
-		if died := d.Died(); died != nil {
+		if died := d.died(); died != nil {
 			return errors.Join(err, died)
 		}
 		return err
 	}
-	return d.Died()
+	if c.Profile {
+		result.Details.Profile = filepath.Join(d.nodes[0].Home, "cpu.pprof")
+	}
+	return d.died()
 }
 
 func (r *run) measure(ctx context.Context, result *Result) error {
@@ -136,11 +143,11 @@ func (r *run) audit(ctx context.Context, before *look, result *Result) error {
 		return err
 	}
 	fmt.Fprintf(r.Say, "auditing %d events\n", r.load.sent())
-	head, err := agree(ctx, r.net.Nodes)
+	head, err := agree(ctx, r.net.nodes)
 	if err != nil {
 		return err
 	}
-	found, err := auditStreams(ctx, r.load.streams, r.producer.Address(), r.Receipts)
+	found, err := auditStreams(ctx, r.clients[len(r.clients)-1], r.load.streams, r.producer.Address(), r.Receipts)
 	if err != nil {
 		return err
 	}
@@ -164,7 +171,7 @@ func (r *run) audit(ctx context.Context, before *look, result *Result) error {
 	result.Details.DiskBytes = (after.disk - before.disk) / sent / float64(r.Validators)
 	event := r.load.streams[0].event(0)
 	result.Details.RecordBytes = len(event.AppendRecord(nil))
-	fmt.Fprintf(r.Say, "%d nodes agree at height %d with %d entries\n", len(r.net.Nodes), head.Height, head.LogSize)
+	fmt.Fprintf(r.Say, "%d nodes agree at height %d with %d entries\n", len(r.net.nodes), head.Height, head.LogSize)
 	return nil
 }
 

@@ -16,16 +16,17 @@ import (
 
 // reading is what one validator said of itself at one moment.
 type reading struct {
-	at                time.Time
-	height, entries   float64
-	lag               float64 // entries that a contract has yet to look at
-	delivered, dead   float64 // deliveries since the start
-	blocks            float64
-	cpuSeconds, gcCPU float64
-	allCPU            float64 // as the garbage collector's share counts it
-	rssBytes          float64
-	executeSeconds    float64
-	commitSeconds     float64
+	at              time.Time
+	height, entries float64
+	lag             float64 // entries that a contract has yet to look at
+	delivered, dead float64 // deliveries since the start
+	blocks          float64
+	txs, refused    float64 // transactions in blocks, and of them those refused
+	cpuSeconds      float64
+	gcCPU, userCPU  float64 // of collecting garbage and of all else, by the runtime's estimate
+	rssBytes        float64
+	executeSeconds  float64
+	commitSeconds   float64
 }
 
 // names of the metrics in a reading.
@@ -33,9 +34,10 @@ func (r *reading) fields() map[string]*float64 {
 	return map[string]*float64{
 		"cairn_height": &r.height, "cairn_log_entries": &r.entries, "cairn_contract_lag_entries": &r.lag,
 		"cairn_deliveries_total": &r.delivered, "cairn_dead_letters_total": &r.dead, "cairn_blocks_total": &r.blocks,
+		"cairn_transactions_total": &r.txs, "cairn_transactions_refused_total": &r.refused,
 		"cairn_execute_seconds_total": &r.executeSeconds, "cairn_commit_seconds_total": &r.commitSeconds,
 		"process_cpu_seconds_total": &r.cpuSeconds, "process_resident_memory_bytes": &r.rssBytes,
-		"go_cpu_classes_gc_total_cpu_seconds_total": &r.gcCPU, "go_cpu_classes_user_cpu_seconds_total": &r.allCPU,
+		"go_cpu_classes_gc_total_cpu_seconds_total": &r.gcCPU, "go_cpu_classes_user_cpu_seconds_total": &r.userCPU,
 	}
 }
 
@@ -70,7 +72,7 @@ func fetchJSON(ctx context.Context, url string, into any) error {
 }
 
 // read asks a validator for its metrics.
-func (v *Validator) read(ctx context.Context) (r reading, err error) {
+func (v *validator) read(ctx context.Context) (r reading, err error) {
 	response, err := fetch(ctx, v.API+"/metrics")
 	if err != nil {
 		return r, err
@@ -91,7 +93,7 @@ func (v *Validator) read(ctx context.Context) (r reading, err error) {
 
 // sent are the bytes a validator has sent its peers, by CometBFT's own count,
 // encryption not included; 0 where it offers no RPC.
-func (v *Validator) sent(ctx context.Context) uint64 {
+func (v *validator) sent(ctx context.Context) uint64 {
 	var answer struct {
 		Result struct {
 			Peers []struct {
@@ -118,7 +120,7 @@ func (v *Validator) sent(ctx context.Context) uint64 {
 }
 
 // disk is what the validator's home holds.
-func (v *Validator) disk() (sum uint64) {
+func (v *validator) disk() (sum uint64) {
 	filepath.WalkDir(v.Home, func(_ string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			return nil // a file that is gone by now

@@ -18,7 +18,7 @@ import (
 // connect makes a client for each node, with the others to turn to, and reads
 // the keys of the network's accounts.
 func (r *run) connect() (err error) {
-	doc, err := genesis.Load(filepath.Join(r.net.Dir, "genesis.json"))
+	doc, err := genesis.Load(filepath.Join(r.net.dir, "genesis.json"))
 	if err != nil {
 		return err
 	}
@@ -26,10 +26,10 @@ func (r *run) connect() (err error) {
 	if err != nil {
 		return err
 	}
-	for i := range r.net.Nodes {
+	for i := range r.net.nodes {
 		var urls []string
-		for j := range r.net.Nodes {
-			urls = append(urls, r.net.Nodes[(i+j)%len(r.net.Nodes)].API)
+		for j := range r.net.nodes {
+			urls = append(urls, r.net.nodes[(i+j)%len(r.net.nodes)].API)
 		}
 		c, err := client.New(client.Config{Nodes: urls, Trust: trust})
 		if err != nil {
@@ -45,8 +45,8 @@ func (r *run) connect() (err error) {
 }
 
 // key reads the key of an account that the network was founded with.
-func (d *Devnet) key(name string) (key protocol.PrivateKey, err error) {
-	text, err := os.ReadFile(filepath.Join(d.Dir, "keys", name+".json"))
+func (d *devnet) key(name string) (key protocol.PrivateKey, err error) {
+	text, err := os.ReadFile(filepath.Join(d.dir, "keys", name+".json"))
 	if err != nil {
 		return key, err
 	}

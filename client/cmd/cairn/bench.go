@@ -18,9 +18,10 @@ import (
 // benchRun is a bench as the command line describes it.
 type benchRun struct {
 	*session
-	config bench.Config
-	plot   string
-	home   string
+	config  bench.Config
+	plot    string
+	profile string
+	home    string
 }
 
 func benchCommand(s *session) *cobra.Command {
@@ -53,6 +54,7 @@ func benchCommand(s *session) *cobra.Command {
 	flags.BoolVar(&c.Ramp, "ramp", false, "raise the rate by half, from --rate or 1000 on, until the ledger does not keep up")
 	flags.BoolVar(&c.Baseline, "baseline", c.Baseline, "measure the consensus engine alone too")
 	flags.IntVar(&c.Receipts, "receipts", c.Receipts, "how many receipts to verify")
+	flags.StringVar(&b.profile, "profile", "", "write the first validator's processor profile to this file, for `go tool pprof`")
 	flags.StringVar(&b.plot, "plot", "", "write throughput and latency over time to this SVG file")
 	return cmd
 }
@@ -99,7 +101,7 @@ func (b *benchRun) run(ctx context.Context) (err error) {
 		}
 		defer os.RemoveAll(b.config.Dir)
 	}
-	b.config.Say = b.out
+	b.config.Say, b.config.Profile = b.out, b.profile != ""
 	if b.json {
 		b.config.Say = os.Stderr
 	}
@@ -108,6 +110,11 @@ func (b *benchRun) run(ctx context.Context) (err error) {
 		return err
 	}
 	result.Report(b.config.Say)
+	if b.profile != "" {
+		if err := copyFile(b.profile, result.Details.Profile); err != nil {
+			return err
+		}
+	}
 	if b.plot != "" {
 		if err := writePlot(b.plot, result.Plot); err != nil {
 			return err
@@ -132,6 +139,14 @@ func findCairnd(given string) (string, error) {
 		return "", errors.New("cairnd is neither beside this program nor in PATH; say where with --cairnd")
 	}
 	return path, nil
+}
+
+func copyFile(to, from string) error {
+	content, err := os.ReadFile(from)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(to, content, 0o644)
 }
 
 func writePlot(path string, plot func(io.Writer) error) error {

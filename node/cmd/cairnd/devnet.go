@@ -15,7 +15,8 @@ import (
 func devnetCommand() *cobra.Command {
 	var home string
 	var validators, basePort int
-	var detach, noop bool
+	var detach bool
+	var hidden measuring
 	cmd := &cobra.Command{
 		Use:   "devnet",
 		Short: "Run a network of validators on loopback, one process each",
@@ -30,11 +31,7 @@ folder. A folder that holds a network already is started again with its data.`,
 			if err != nil {
 				return err
 			}
-			var flags []string
-			if noop {
-				flags = []string{"--noop"}
-			}
-			running, err := devnet.Start(cmd.Context(), network, detach, flags...)
+			running, err := devnet.Start(cmd.Context(), network, detach, hidden.args()...)
 			if err != nil {
 				return err
 			}
@@ -53,7 +50,7 @@ folder. A folder that holds a network already is started again with its data.`,
 	cmd.Flags().IntVar(&validators, "validators", 4, "how many validators a new network has")
 	cmd.Flags().IntVar(&basePort, "base-port", 8080, "API port of the first node; its RPC is 1000 above, its p2p 2000")
 	cmd.Flags().BoolVar(&detach, "detach", false, "return when the network is ready and leave it running")
-	noopFlag(cmd, &noop)
+	hidden.flags(cmd)
 	stop := &cobra.Command{
 		Use: "stop", Short: "End a network that runs in the background", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -29,7 +29,7 @@ const gcPercent = 400
 
 func startCommand() *cobra.Command {
 	var home string
-	var noop bool
+	var hidden measuring
 	cmd := &cobra.Command{
 		Use: "start", Short: "Run the validator of a home until interrupted", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -40,7 +40,12 @@ func startCommand() *cobra.Command {
 			if os.Getenv("GOGC") == "" {
 				debug.SetGCPercent(gcPercent)
 			}
-			if noop {
+			stopProfile, err := hidden.start(home)
+			if err != nil {
+				return err
+			}
+			defer stopProfile()
+			if hidden.noop {
 				return node.RunNoop(cmd.Context(), home, config, os.Stderr)
 			}
 			n, err := node.Open(home, config, os.Stderr)
@@ -57,16 +62,9 @@ func startCommand() *cobra.Command {
 		},
 	}
 	homeFlag(cmd, &home)
-	noopFlag(cmd, &noop)
+	hidden.flags(cmd)
 	settingFlags(cmd)
 	return cmd
-}
-
-// noopFlag adds --noop, which `cairn bench` uses and no ledger: the consensus
-// engine as it is tuned here, with an application that does nothing.
-func noopFlag(cmd *cobra.Command, noop *bool) {
-	cmd.Flags().BoolVar(noop, "noop", false, "run an application that does nothing, to measure the engine alone")
-	cmd.Flags().MarkHidden("noop")
 }
 
 // settingFlags adds a flag for each setting of the configuration file.

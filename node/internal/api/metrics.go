@@ -19,9 +19,9 @@ type metrics struct {
 	seconds  *prometheus.HistogramVec // by route
 }
 
-// gcTime is the processor time of garbage collection: its share says what
-// allocations cost.
-var gcTime = collectors.GoRuntimeMetricsRule{Matcher: regexp.MustCompile(`^/cpu/classes/gc/total:cpu-seconds$`)}
+// gcTime is the processor time of garbage collection and of the program's own
+// code, by the runtime's estimate: their ratio says what allocations cost.
+var gcTime = collectors.GoRuntimeMetricsRule{Matcher: regexp.MustCompile(`^/cpu/classes/(gc/total|user):cpu-seconds$`)}
 
 func newMetrics(s *Server) (*metrics, error) {
 	m := &metrics{
