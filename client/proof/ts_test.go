@@ -142,6 +142,8 @@ func TestTypeScriptAgrees(t *testing.T) {
 	c.payloads()
 	c.strangeKeys()
 	c.trusts()
+	c.batches()
+	c.streams()
 	out, err := inTypeScript("node", filepath.Join("scripts", "differential.mjs"), c.close())
 	t.Logf("%s", out)
 	if err != nil {

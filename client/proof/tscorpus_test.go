@@ -29,13 +29,15 @@ type corpus struct {
 	home int      // its anchor
 }
 
-// corpusLine is an anchor, or a receipt to verify against one, or a trust file
-// and a path to follow from it.
+// corpusLine is an anchor; or a receipt or batch receipt to verify against one;
+// or a trust file, and a path to follow from it or a stream's proof.
 type corpusLine struct {
 	Name      string `json:"name,omitempty"`
 	Anchor    int    `json:"anchor"`
 	Genesis   string `json:"genesis,omitempty"`
 	Receipt   []byte `json:"receipt,omitempty"`
+	Batch     []byte `json:"batch,omitempty"`
+	Stream    []byte `json:"stream,omitempty"`
 	Trust     []byte `json:"trust,omitempty"`
 	Path      []byte `json:"path,omitempty"`
 	Now       string `json:"now,omitempty"` // Unix nanoseconds
@@ -109,16 +111,19 @@ func (c *corpus) judge(name string, at int, anchor Anchor, receipt []byte) {
 	c.write(line)
 }
 
-// step is what stands before the error of a step.
-var step = regexp.MustCompile(`^step \d+, at height \d+: `)
+// part is what stands before the error of a part.
+var part = regexp.MustCompile(`^(step \d+, at height \d+|entry \d+|batch \d+|the stream's next sequence): `)
 
 // check is the sentence of the check that failed: of the outermost, where one
 // failed because of another.
 func (c *corpus) check(err error) string {
 	c.t.Helper()
-	text := step.ReplaceAllString(err.Error(), "")
+	text := err.Error()
+	for part.MatchString(text) {
+		text = part.ReplaceAllString(text, "")
+	}
 	for _, check := range []error{ErrForm, ErrDigest, ErrCanonical, ErrAnchor, ErrChain, ErrInclusion, ErrState, ErrCommitment, ErrEvent, ErrAct,
-		ErrType, ErrHeight, ErrValidator, ErrSignature, ErrUnsigned, ErrPower, ErrStep, ErrExpired, ErrEarly} {
+		ErrType, ErrHeight, ErrValidator, ErrSignature, ErrUnsigned, ErrPower, ErrStep, ErrExpired, ErrEarly, ErrIncomplete} {
 		if strings.HasPrefix(text, check.Error()) {
 			return check.Error()
 		}

@@ -2,7 +2,10 @@
 // cases in which the two disagree: node scripts/differential.mjs CORPUS
 import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
-import { anchorFromGenesis, parseTrust, parseTrustPath, sentence, statementJSON, trustJSON, verify, VerifyError } from '../dist/index.js';
+import {
+  anchorFromGenesis, batchSentence, parseTrust, parseTrustPath, sentence, statementJSON, streamJSON, streamSentence, trustJSON, verify, verifyBatch,
+  VerifyError, verifyStream,
+} from '../dist/index.js';
 
 const anchors = new Map();
 const refused = new Map();
@@ -12,10 +15,19 @@ let [cases, accepted, wrong, verifying] = [0, 0, 0, 0];
 function answer(c) {
   const octets = (text) => new Uint8Array(Buffer.from(text ?? '', 'base64'));
   try {
-    if (c.trust !== undefined) {
+    if (c.path !== undefined) {
       const bound = { nowNs: BigInt(c.now), periodNs: BigInt(c.period) };
       const trust = parseTrust(octets(c.trust)).extend(parseTrustPath(octets(c.path)), bound);
       return { error: '', sentence: '', statement: trustJSON(trust) };
+    }
+    if (c.batch !== undefined) {
+      const statement = verifyBatch(octets(c.batch), anchors.get(c.anchor));
+      const parts = statement.entries.map((entry) => sentence({ ...statement, entry, state: undefined }));
+      return { error: '', sentence: batchSentence(statement), statement: [statement.logRoot, statement.blockHash, ...parts].join('\n') };
+    }
+    if (c.stream !== undefined) {
+      const statement = verifyStream(octets(c.stream), parseTrust(octets(c.trust)));
+      return { error: '', sentence: streamSentence(statement), statement: streamJSON(statement) };
     }
     const start = process.cpuUsage().user;
     const statement = verify(octets(c.receipt), anchors.get(c.anchor));

@@ -29,10 +29,7 @@ export function encodeBinary(r: Receipt): Uint8Array {
 
 /** Reads the binary form; the answer encodes to exactly the same octets. It does not verify. */
 export function decodeBinary(b: Uint8Array): Receipt {
-  if (b.length > MAX_RECEIPT_BYTES) fail('form', `${b.length} bytes, over the limit ${MAX_RECEIPT_BYTES}`);
-  if (b.length < magic.length + digestBytes || !equal(b.subarray(0, magic.length), magic)) fail('form', 'it does not begin with "cairn/rc"');
-  const body = b.subarray(0, b.length - digestBytes);
-  if (!equal(digestOf(body), b.subarray(body.length))) fail('digest');
+  const body = undigested(b, magic, MAX_RECEIPT_BYTES);
   const c = new Cursor(body.subarray(magic.length), 'form');
   const r = readReceipt(c);
   c.end();
@@ -53,10 +50,18 @@ export function encodeBody(r: Receipt): Uint8Array {
     w.u8(r.entry!.opening === undefined ? FORM.withheld : FORM.entry).bytes(chain);
     appendEntry(w, r.entry!);
   }
-  const h = r.header;
-  w.u64(h.timeNs).raw(h.version, h.blocks, h.next, h.results, h.tail);
-  appendCommit(w, r.commit, h.timeNs);
+  appendHeader(w, r.header);
+  appendCommit(w, r.commit, r.header.timeNs);
   return w.done();
+}
+
+/** The part of an encoding before its digest, which must be right. */
+export function undigested(b: Uint8Array, magic: Uint8Array, limit: number): Uint8Array {
+  if (b.length > limit) fail('form', `${b.length} bytes, over the limit ${limit}`);
+  if (b.length < magic.length + digestBytes || !equal(b.subarray(0, magic.length), magic)) fail('form', `it does not begin with "${latin1(magic)}"`);
+  const body = b.subarray(0, b.length - digestBytes);
+  if (!equal(digestOf(body), b.subarray(body.length))) fail('digest');
+  return body;
 }
 
 function readReceipt(c: Cursor): Receipt {
@@ -104,11 +109,15 @@ function readEntry(c: Cursor, withheld: boolean): EntryProof {
   return { index, logSize, entry, opening, path, params: c.hash('leaf of params'), state: c.hash('leaf of state') };
 }
 
-function causeOf(plusOne: number): number | undefined {
+export function causeOf(plusOne: number): number | undefined {
   return plusOne === 0 ? undefined : plusOne - 1;
 }
 
-function readHeader(c: Cursor): Header {
+export function appendHeader(w: Writer, h: Header): void {
+  w.u64(h.timeNs).raw(h.version, h.blocks, h.next, h.results, h.tail);
+}
+
+export function readHeader(c: Cursor): Header {
   return {
     timeNs: BigInt.asIntN(64, c.u64('header time')),
     version: c.hash('header'),

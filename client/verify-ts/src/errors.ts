@@ -20,6 +20,7 @@ export const CHECKS = {
   power: 'the signers do not hold more than two thirds of the voting power',
   step: 'the step does not lead from the trusted validator set',
   expired: 'the trusted validator set is older than the trusting period; get a later one from somebody you trust',
+  incomplete: 'the stream is not proven to be complete',
   early: 'the block is before the first height of the trust anchor',
 } as const;
 

@@ -1,10 +1,12 @@
 import { type Anchor, anchorFromGenesis } from './anchor.js';
 import { parseTrust, Trust } from './trust.js';
+import { type BatchStatement, parseBatch, verifyBatchReceipt } from './batch.js';
 import { decodeBinary } from './binary.js';
 import { latin1 } from './bytes.js';
 import { type Receipt, verifyReceipt } from './receipt.js';
 import { decodeJSON } from './receiptjson.js';
 import type { Statement } from './statement.js';
+import { parseStreamProof, type StreamStatement, verifyStreamProof } from './stream.js';
 import { encode } from './text.js';
 
 export { type Check, CHECKS, VerifyError } from './errors.js';
@@ -13,6 +15,8 @@ export { addressText, parseAddress } from './address.js';
 export { type EntryProof, MAX_RECEIPT_BYTES, type Receipt, type StateFact, verifyReceipt } from './receipt.js';
 export { encodeBinary } from './binary.js';
 export { encodeJSON } from './receiptjson.js';
+export { type BatchEntry, type BatchReceipt, batchSentence, type BatchStatement, encodeBatch, encodeBatchJSON, multiRoot, parseBatch, verifyBatchReceipt } from './batch.js';
+export { parseStreamProof, streamJSON, type StreamProof, streamSentence, type StreamStatement, verifyStreamProof } from './stream.js';
 export { parseTrust, parseTrustPath, Trust, trustFromGenesis, trustJSON, type TrustPath, type TrustPoint, type TrustStep, verifyStep } from './trust.js';
 export type { ContractStatement, DeadLetter, EntryStatement, StateStatement, Statement } from './statement.js';
 export { actJSON, statementJSON } from './statementjson.js';
@@ -38,6 +42,22 @@ export function parseReceipt(receipt: Uint8Array | string): Receipt {
 export function parseTrusted(file: Uint8Array | string): Anchor | Trust {
   const b = typeof file === 'string' ? encode(file) : file;
   return latin1(b.subarray(0, 14)) === '{"cairnTrust":' ? parseTrust(b) : anchorFromGenesis(b);
+}
+
+/** Whether a file claims to be a batch receipt of either form. */
+export function isBatch(b: Uint8Array): boolean {
+  return ['cairn/rb', '{"cairnBatch"'].includes(latin1(b.subarray(0, b[0] === 0x7b ? 13 : 8)));
+}
+
+/** The same as verify for a batch receipt: one proof of many entries. */
+export function verifyBatch(receipt: Uint8Array | string, trusted: Anchor | Trust): BatchStatement {
+  const r = parseBatch(typeof receipt === 'string' ? encode(receipt) : receipt);
+  return verifyBatchReceipt(r, trusted instanceof Trust ? trusted.at(r.commit.height) : trusted);
+}
+
+/** Reads a proof of a stream and checks that no sequence of its range is missing. */
+export function verifyStream(proof: Uint8Array, trust: Trust): StreamStatement {
+  return verifyStreamProof(parseStreamProof(proof), trust);
 }
 
 /**

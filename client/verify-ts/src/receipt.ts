@@ -105,7 +105,8 @@ export function checkReceipt(r: Receipt): void {
   checkCommit(r.commit);
 }
 
-function checkEntry(p: EntryProof): void {
+/** Bounds an entry and holds its commitment to what is shown of it. */
+export function checkEntry(p: EntryProof): void {
   const e = p.entry;
   const numbers = { index: p.index, logSize: p.logSize, height: e.height, timeMs: e.timeMs, sequence: e.sequence };
   for (const [what, n] of Object.entries(numbers)) {

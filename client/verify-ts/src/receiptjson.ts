@@ -29,22 +29,27 @@ export const commitShape = struct({
   signatures: list(struct({ validator: uint(32n), time, signature: octets })),
 });
 
+export const entryMembers = {
+  kind,
+  height: uint64,
+  timeMs: uint64,
+  origin: text(() => new Uint8Array(20), parseAddress),
+  stream: hexOf(16),
+  sequence: uint64,
+  cause: optional(uint64),
+  type: hexOf(16),
+  blind: optional(hash32),
+  payload: optional(octets),
+  commitment: optional(hash32),
+};
+const entryShape = struct(entryMembers);
+export const headerShape = struct({ time, version: hash32, blocks: hash32, next: hash32, results: hash32, tail: hash32 });
+export const mapShape = struct({ params: optional(hash32), state: optional(hash32), logParams: optional(hash32) });
+
 const receiptShape = struct({
   cairnReceipt: int(64n),
   chainId: text(() => '', (s) => s),
-  entry: optional(struct({
-    kind,
-    height: uint64,
-    timeMs: uint64,
-    origin: text(() => new Uint8Array(20), parseAddress),
-    stream: hexOf(16),
-    sequence: uint64,
-    cause: optional(uint64),
-    type: hexOf(16),
-    blind: optional(hash32),
-    payload: optional(octets),
-    commitment: optional(hash32),
-  })),
+  entry: optional(entryShape),
   log: optional(struct({ index: uint64, size: uint64, path: list(hash32) })),
   state: optional(struct({
     key: octets,
@@ -53,8 +58,8 @@ const receiptShape = struct({
     leafValue: optional(hash32),
     siblings: list(hash32),
   })),
-  map: struct({ params: optional(hash32), state: optional(hash32), logParams: optional(hash32) }),
-  header: struct({ time, version: hash32, blocks: hash32, next: hash32, results: hash32, tail: hash32 }),
+  map: mapShape,
+  header: headerShape,
   commit: commitShape,
   digest: text(() => '', (s) => s),
 });
@@ -81,9 +86,11 @@ export function decodeJSON(b: Uint8Array): Receipt {
  */
 function fromText(t: ReceiptText): Receipt {
   if (t.cairnReceipt !== BigInt(VERSION)) fail('form', `cairnReceipt is ${t.cairnReceipt}, must be ${VERSION}`);
-  const { time: timeNs, ...parts } = t.header;
-  const header: Header = { timeNs, ...parts };
-  return { chainId: t.chainId, entry: entryOf(t), state: stateOf(t), header, commit: commitOf(t.commit) };
+  return { chainId: t.chainId, entry: entryOf(t), state: stateOf(t), header: headerOf(t.header), commit: commitOf(t.commit) };
+}
+
+export function headerOf({ time: timeNs, ...parts }: ReturnType<typeof headerShape.zero>): Header {
+  return { timeNs, ...parts };
 }
 
 /** The commit of its values in JSON. */
@@ -103,20 +110,27 @@ export function commitOf(t: ReturnType<typeof commitShape.zero>): Commit {
 function entryOf(t: ReceiptText): EntryProof | undefined {
   if (t.entry === undefined) return undefined;
   if (t.log === undefined) fail('form', 'it has an entry and no log');
-  const { blind, payload, commitment, ...e } = t.entry;
-  const opening = payload === undefined ? undefined : { blind: blind ?? new Uint8Array(32), payload };
-  const entry: Entry = {
-    ...e,
-    height: Number(e.height),
-    timeMs: Number(e.timeMs),
-    sequence: Number(e.sequence),
-    cause: e.cause === undefined || e.cause === noCause ? undefined : Number(e.cause),
-    commitment: opening === undefined ? commitment ?? new Uint8Array(32) : commitmentOf(opening.blind, opening.payload),
-  };
   return {
-    index: Number(t.log.index), logSize: Number(t.log.size), entry, opening, path: t.log.path,
+    index: Number(t.log.index), logSize: Number(t.log.size), ...openedOf(t.entry), path: t.log.path,
     params: t.map.params ?? new Uint8Array(32), state: t.map.state ?? new Uint8Array(32),
   };
+}
+
+/** Entry, blind and payload of their values in JSON. */
+export function openedOf(t: ReturnType<typeof entryShape.zero>): Pick<EntryProof, 'entry' | 'opening'> {
+  const opening = t.payload === undefined ? undefined : { blind: t.blind ?? new Uint8Array(32), payload: t.payload };
+  const entry: Entry = {
+    kind: t.kind,
+    height: Number(t.height),
+    timeMs: Number(t.timeMs),
+    origin: t.origin,
+    stream: t.stream,
+    sequence: Number(t.sequence),
+    cause: t.cause === undefined || t.cause === noCause ? undefined : Number(t.cause),
+    type: t.type,
+    commitment: opening === undefined ? t.commitment ?? new Uint8Array(32) : commitmentOf(opening.blind, opening.payload),
+  };
+  return { entry, opening };
 }
 
 function stateOf(t: ReceiptText): StateFact | undefined {
@@ -133,42 +147,50 @@ function stateOf(t: ReceiptText): StateFact | undefined {
 /** The JSON form: one line, members in one order, no space. It does not verify. */
 export function encodeJSON(r: Receipt): string {
   const digest = hex(digestOf(encodeBody(r)));
-  const { header: h, commit: c } = r;
   return JSON.stringify({
     cairnReceipt: VERSION,
     chainId: r.chainId,
     ...(r.entry !== undefined && entryText(r.entry)),
     ...(r.state !== undefined && stateText(r.state)),
-    header: {
-      time: stampNine(h.timeNs), version: hex(h.version), blocks: hex(h.blocks), next: hex(h.next), results: hex(h.results), tail: hex(h.tail),
-    },
-    commit: {
-      height: c.height,
-      round: c.round,
-      partsTotal: c.partsTotal,
-      partsHash: hex(c.partsHash),
-      signatures: c.signatures.map((s) => ({ validator: s.validator, time: stampNine(s.timeNs), signature: base64(s.bytes) })),
-    },
+    header: headerText(r.header),
+    commit: commitText(r.commit),
     digest,
   });
 }
 
-function entryText(p: EntryProof): object {
-  const e = p.entry;
+export function headerText(h: Header): object {
+  return { time: stampNine(h.timeNs), version: hex(h.version), blocks: hex(h.blocks), next: hex(h.next), results: hex(h.results), tail: hex(h.tail) };
+}
+
+export function commitText(c: Commit): object {
   return {
-    entry: {
-      kind: ENTRY_KINDS[e.kind],
-      height: e.height,
-      timeMs: e.timeMs,
-      origin: addressText(e.origin),
-      stream: hex(e.stream),
-      sequence: e.sequence,
-      ...(e.cause !== undefined && { cause: e.cause }),
-      type: hex(e.type),
-      ...(p.opening === undefined ? { commitment: hex(e.commitment) } : { blind: hex(p.opening.blind), payload: base64(p.opening.payload) }),
-    },
+    height: c.height,
+    round: c.round,
+    partsTotal: c.partsTotal,
+    partsHash: hex(c.partsHash),
+    signatures: c.signatures.map((s) => ({ validator: s.validator, time: stampNine(s.timeNs), signature: base64(s.bytes) })),
+  };
+}
+
+function entryText(p: EntryProof): object {
+  return {
+    entry: openedText(p),
     log: { index: p.index, size: p.logSize, path: p.path.map(hex) },
     map: { params: hex(p.params), state: hex(p.state) },
+  };
+}
+
+export function openedText({ entry: e, opening }: Pick<EntryProof, 'entry' | 'opening'>): object {
+  return {
+    kind: ENTRY_KINDS[e.kind],
+    height: e.height,
+    timeMs: e.timeMs,
+    origin: addressText(e.origin),
+    stream: hex(e.stream),
+    sequence: e.sequence,
+    ...(e.cause !== undefined && { cause: e.cause }),
+    type: hex(e.type),
+    ...(opening === undefined ? { commitment: hex(e.commitment) } : { blind: hex(opening.blind), payload: base64(opening.payload) }),
   };
 }
 

@@ -10,7 +10,7 @@ import { jsonOctets, jsonString } from './text.js';
 import type { Movement, TokenOp } from './token.js';
 
 /** The members of an object, in order; undefined ones are left out. */
-function object(members: Record<string, string | undefined>): string {
+export function object(members: Record<string, string | undefined>): string {
   const present = Object.entries(members).filter(([, text]) => text !== undefined);
   return `{${present.map(([name, text]) => `"${name}":${text}`).join(',')}}`;
 }
@@ -41,7 +41,8 @@ export function statementJSON(s: Statement): string {
   });
 }
 
-function entryJSON(s: EntryStatement): string {
+/** What is said of an entry, as JSON. */
+export function entryJSON(s: EntryStatement): string {
   return object({
     index: String(s.index),
     logSize: String(s.logSize),

@@ -12,7 +12,9 @@ import { findChromium, launch } from '../scripts/chromium.mjs';
 const root = new URL('../', import.meta.url);
 const executable = findChromium();
 const skip = executable === undefined && 'Chromium is not installed: the page goes untested';
-const vectors = JSON.parse(readFileSync(new URL('../../docs/vectors/receipt.json', root)));
+const published = (name) => JSON.parse(readFileSync(new URL(`../../docs/vectors/${name}.json`, root)));
+const vectors = published('receipt');
+const { batches, streams } = published('batch');
 const unhex = (text) => Buffer.from(text, 'hex');
 const vector = (name) => vectors.receipts.find((receipt) => receipt.name === name);
 let [folder, chromium, server] = [];
@@ -60,6 +62,7 @@ test('the one file proves and refuses, and opens no connection', { skip }, async
     file('call.json', vector('call').json),
     file('damaged.bin', damaged),
     file('forged.bin', unhex(vectors.refused.find(({ name }) => name === 'another payload').binary)),
+    file('batch.bin', unhex(batches[0].binary)),
     file('event.json', vector('event').json),
   ]);
   assert.deepEqual(said, [
@@ -67,6 +70,7 @@ test('the one file proves and refuses, and opens no connection', { skip }, async
     ['proven', vector('call').sentence],
     ['refused', 'This proves nothing: the receipt is damaged: its digest does not match its contents.'],
     ['refused', 'This proves nothing: the validators of the trusted set did not sign this.'],
+    ['proven', batches[0].sentence],
     ['proven', vector('event').sentence],
   ]);
   assert.equal(await page.evaluate('performance.getEntriesByType("resource").filter(({ name }) => !name.startsWith("data:")).length'), 0);
@@ -85,6 +89,10 @@ test('the command proves and refuses', () => {
   assert.deepEqual([run(trusted, good).stdout, run(trusted, good).status], [`${good}: ${vector('event').sentence}\n`, 0]);
   assert.deepEqual(JSON.parse(run('--json', trusted, good).stdout), vector('event').statement);
   assert.deepEqual([run(trusted, bad, good).status, run(good, good).status, run(trusted).status], [1, 2, 2]);
+  writeFileSync(join(folder, 'batch'), batches[1].json);
+  writeFileSync(join(folder, 'stream'), unhex(streams[0].binary));
+  assert.equal(run(trusted, join(folder, 'batch')).stdout, `${join(folder, 'batch')}: ${batches[1].sentence}\n`);
+  assert.deepEqual(JSON.parse(run('--json', trusted, join(folder, 'stream')).stdout), streams[0].statement);
   assert.match(run(trusted, bad).stderr, /refused: the receipt is damaged/);
   rmSync(folder, { recursive: true });
 });

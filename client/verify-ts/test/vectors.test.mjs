@@ -106,6 +106,31 @@ test('receipt.json: receipts of every kind and what they state; refusals', () =>
   }
 });
 
+test('batch.json: batch receipts, complete streams; refusals', () => {
+  const v = vectors('batch');
+  const anchor = new cairn.Anchor(v.chainId, v.validators.map(({ pubKey, power }) => ({ pubKey: unhex(pubKey), power: BigInt(power) })));
+  const trust = new cairn.Trust([{ anchor, since: 1, seen: 1, atNs: 0n }]);
+  for (const c of v.batches) {
+    for (const form of [unhex(c.binary), Buffer.from(c.json)]) {
+      const receipt = cairn.parseBatch(form);
+      assert.equal(hex(cairn.encodeBatch(receipt)), c.binary, c.name);
+      assert.equal(cairn.encodeBatchJSON(receipt), c.json, c.name);
+      const statement = cairn.verifyBatch(form, anchor);
+      assert.deepEqual([statement.logRoot, cairn.batchSentence(statement)], [c.logRoot, c.sentence], c.name);
+      assert.ok(cairn.isBatch(form));
+    }
+  }
+  for (const c of v.streams) {
+    const statement = cairn.verifyStream(unhex(c.binary), trust);
+    assert.deepEqual([cairn.streamSentence(statement), cairn.streamJSON(statement)], [c.sentence, JSON.stringify(c.statement)], c.name);
+  }
+  for (const c of v.refused) {
+    const octets = c.json === undefined ? unhex(c.binary) : Buffer.from(c.json);
+    const code = refusal(() => (cairn.isBatch(octets) ? cairn.verifyBatch(octets, anchor) : cairn.verifyStream(octets, trust)));
+    assert.equal(cairn.CHECKS[code], c.error, c.name);
+  }
+});
+
 test('docs/genesis.md: the founding document of the page', () => {
   const document = /```json\n([^]*?)```/.exec(readFileSync(new URL('genesis.md', docs), 'utf8'))[1];
   const trust = cairn.trustFromGenesis(document);
