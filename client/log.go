@@ -42,6 +42,16 @@ func (c *Client) ExportReceipt(ctx context.Context, index uint64, format string)
 	return c.call(ctx, request{path: fmt.Sprintf("/v1/receipts/%d?format=%s", index, format), wait: receiptWait})
 }
 
+// HeldReceipt fetches the receipt of an entry up to a subtree of 2^level
+// entries, for whoever holds a checkpoint. Nothing is verified.
+func (c *Client) HeldReceipt(ctx context.Context, index uint64, level uint8) (*proof.HeldReceipt, error) {
+	answer, err := c.call(ctx, request{path: fmt.Sprintf("/v1/receipts/%d?format=held&level=%d", index, level)})
+	if err != nil {
+		return nil, err
+	}
+	return proof.ParseHeldReceipt(answer)
+}
+
 // BatchReceipt fetches a receipt of consecutive entries: at most count, at
 // least one. With withhold it leaves payloads out. It verifies nothing.
 func (c *Client) BatchReceipt(ctx context.Context, first uint64, count int, withhold bool) (*proof.BatchReceipt, error) {
@@ -71,14 +81,18 @@ func (c *Client) StreamProof(ctx context.Context, producer protocol.Address, nam
 	if err != nil {
 		return nil, err
 	}
-	if value := next.State.Value; to == 0 && len(value) == 8 {
-		to = binary.BigEndian.Uint64(value)
+	var held uint64 // sequences the stream has
+	if value := next.State.Value; len(value) == 8 {
+		held = binary.BigEndian.Uint64(value)
+	}
+	if to == 0 {
+		to = held
 	}
 	if from > to {
-		return nil, fmt.Errorf("client: the stream's next sequence is %d, asked was from %d on", to, from)
+		return nil, fmt.Errorf("client: the stream's next sequence is %d, asked was from %d on", held, from)
 	}
 	p := &proof.StreamProof{Producer: producer, Name: name, From: from, To: to, Next: next}
-	for at := from; at < to; {
+	for at := from; at < min(to, held); { // of what is not there, verifying says so
 		count := min(to-at, rest.MaxStreamEntries, proof.MaxBatchEntries)
 		r, err := c.batch(ctx, fmt.Sprintf("/v1/streams/%s/%s/receipt?from=%d&count=%d&withhold=%t&format=binary", producer, name, at, count, withhold))
 		if err != nil {

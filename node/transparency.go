@@ -159,19 +159,48 @@ func (b *backend) Consistency(from, to uint64) (c rest.Consistency, err error) {
 	return c, err
 }
 
-// ExportReceipt proves an entry by a cosigned checkpoint.
-func (b *backend) ExportReceipt(ctx context.Context, index uint64, format string) ([]byte, error) {
+// entryFact is an entry and what it commits to, or that it was erased.
+func (b *backend) entryFact(index uint64) (fact proof.EntryProof, err error) {
 	entry, err := b.entryAt(index)
 	if err != nil {
-		return nil, err
+		return fact, err
 	}
 	view, _, err := b.viewAt(0)
 	if err != nil {
-		return nil, err
+		return fact, err
 	}
 	payload, err := machine.ReadPayload(b.store, view, index)
 	if err != nil {
-		return nil, asRefusal(err, "entry %d has no payload", index)
+		return fact, asRefusal(err, "entry %d has no payload", index)
+	}
+	return proof.EntryProof{Index: index, Entry: entry, Withheld: payload.Erased, Blind: payload.Blind, Payload: payload.Bytes}, nil
+}
+
+// HeldReceipt proves an entry up to a full subtree. The path in the log that
+// ends with the subtree begins inside it.
+func (b *backend) HeldReceipt(index uint64, level uint8) (*proof.HeldReceipt, error) {
+	size := b.store.Head().LogSize
+	end := (index>>level + 1) << level
+	if end > size {
+		return nil, protocol.Refuse(protocol.CodeNotFound, "the subtree of entry %d at level %d is full at %d entries, the log has %d", index, level, end, size)
+	}
+	fact, err := b.entryFact(index)
+	if err != nil {
+		return nil, err
+	}
+	path, err := b.store.InclusionProof(index, end)
+	if err != nil {
+		return nil, asRefusal(err, "entry %d is not kept", index)
+	}
+	fact.Path = path[:level]
+	return &proof.HeldReceipt{Level: level, Entry: fact}, nil
+}
+
+// ExportReceipt proves an entry by a cosigned checkpoint.
+func (b *backend) ExportReceipt(ctx context.Context, index uint64, format string) ([]byte, error) {
+	fact, err := b.entryFact(index)
+	if err != nil {
+		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, receiptWithin)
 	defer cancel()
@@ -179,11 +208,10 @@ func (b *backend) ExportReceipt(ctx context.Context, index uint64, format string
 	if err != nil {
 		return nil, err
 	}
-	path, err := b.store.InclusionProof(index, c.Size)
-	if err != nil {
+	fact.LogSize = c.Size
+	if fact.Path, err = b.store.InclusionProof(index, c.Size); err != nil {
 		return nil, asRefusal(err, "entry %d is not kept", index)
 	}
-	fact := proof.EntryProof{Index: index, LogSize: c.Size, Entry: entry, Withheld: payload.Erased, Blind: payload.Blind, Payload: payload.Bytes, Path: path}
 	if format == "cose" {
 		if c.Size == 1 {
 			return nil, protocol.Refuse(protocol.CodeUnsupportedFormat, "a COSE receipt cannot express a log of one entry; ask again when there are two")

@@ -129,9 +129,17 @@ func (c *cursor) receipt() *Receipt {
 }
 
 func (p *EntryProof) appendBinary(dst []byte) []byte {
-	e := &p.Entry
 	dst = binary.AppendUvarint(dst, p.Index)
-	dst = binary.AppendUvarint(dst, p.LogSize)
+	dst = p.appendFact(binary.AppendUvarint(dst, p.LogSize))
+	dst = binary.AppendUvarint(dst, uint64(len(p.Path)))
+	dst = appendHashes(dst, p.Path)
+	dst = append(dst, p.Params[:]...)
+	return append(dst, p.State[:]...)
+}
+
+// appendFact appends the entry and what it commits to.
+func (p *EntryProof) appendFact(dst []byte) []byte {
+	e := &p.Entry
 	dst = append(dst, byte(e.Kind))
 	dst = binary.AppendUvarint(dst, e.Height)
 	dst = binary.AppendUvarint(dst, e.TimeMs)
@@ -146,10 +154,7 @@ func (p *EntryProof) appendBinary(dst []byte) []byte {
 		dst = append(dst, p.Blind[:]...)
 		dst = appendBytes(dst, p.Payload)
 	}
-	dst = binary.AppendUvarint(dst, uint64(len(p.Path)))
-	dst = appendHashes(dst, p.Path)
-	dst = append(dst, p.Params[:]...)
-	return append(dst, p.State[:]...)
+	return dst
 }
 
 func (c *cursor) entryProof(withheld bool) *EntryProof {
@@ -158,6 +163,15 @@ func (c *cursor) entryProof(withheld bool) *EntryProof {
 		LogSize:  c.uvarint(MaxInteger, "log size"),
 		Withheld: withheld,
 	}
+	c.fact(p)
+	p.Path = c.hashes(c.uvarint(MaxPath, "length of the path"), "path")
+	p.Params = c.hash("leaf of params")
+	p.State = c.hash("leaf of state")
+	return p
+}
+
+// fact reads the entry and what it commits to, or only that it does.
+func (c *cursor) fact(p *EntryProof) {
 	e := &p.Entry
 	e.Kind = protocol.EntryKind(c.u8("entry kind"))
 	e.Height = c.uvarint(MaxInteger, "entry height")
@@ -167,17 +181,13 @@ func (c *cursor) entryProof(withheld bool) *EntryProof {
 	e.Sequence = c.uvarint(MaxInteger, "entry sequence")
 	e.Cause = c.uvarint(MaxInteger, "entry cause") - 1
 	copy(e.Type[:], c.take(uint64(len(e.Type)), "entry type"))
-	if withheld {
+	if p.Withheld {
 		e.Commitment = c.hash("commitment")
 	} else {
 		copy(p.Blind[:], c.take(uint64(len(p.Blind)), "blind"))
 		p.Payload = c.bytes(protocol.MaxRecordBytes, "payload")
 		e.Commitment = protocol.Commitment(p.Blind, p.Payload)
 	}
-	p.Path = c.hashes(c.uvarint(MaxPath, "length of the path"), "path")
-	p.Params = c.hash("leaf of params")
-	p.State = c.hash("leaf of state")
-	return p
 }
 
 func (h *Header) appendBinary(dst []byte) []byte {

@@ -54,7 +54,7 @@ Exit code 0: it holds. 3: it does not, and the reason is printed.`,
 		Args: exactly(1, "the path of a tile"),
 		RunE: func(cmd *cobra.Command, args []string) error { return s.showTile(cmd.Context(), args[0]) },
 	}
-	return group("log", "Read the log as a transparency log", key, checkpoint, consistency, tile)
+	return group("log", "Read the log as a transparency log", key, checkpoint, consistency, tile, logHoldCommand(s))
 }
 
 // cosigners are those of the founding document.
@@ -165,7 +165,8 @@ func (s *session) showCheckpoint(ctx context.Context, args []string, output stri
 		return err
 	}
 	if output != "" {
-		if err := os.WriteFile(output, c.Marshal(), 0o644); err != nil {
+		// Only the lines that are needed: so every octet of the file counts.
+		if err := os.WriteFile(output, by.Trim(c).Marshal(), 0o644); err != nil {
 			return err
 		}
 	}

@@ -35,6 +35,20 @@ func (t tilesOf) ReadTiles(tiles []tlog.Tile) (data [][]byte, err error) {
 	return data, nil
 }
 
+// storedHashes fetches the roots of subtrees of 2^level entries, which
+// golang.org/x/mod/sumdb/tlog verifies against the tree.
+func (l *ledger) storedHashes(ctx context.Context, tree tlog.Tree, level int, first, count int64) ([]tlog.Hash, error) {
+	indexes := make([]int64, count)
+	for i := range indexes {
+		indexes[i] = tlog.StoredHashIndex(level, first+int64(i))
+	}
+	hashes, err := tlog.TileHashReader(tree, tilesOf{ctx, l}).ReadHashes(indexes)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errInvalid, err)
+	}
+	return hashes, nil
+}
+
 // parseTile reads a path as C2SP tlog-tiles writes it after "tile/".
 func parseTile(path string) (tile tlog.Tile, entries bool, err error) {
 	hashes := path
@@ -68,13 +82,9 @@ func (s *session) showTile(ctx context.Context, path string) error {
 	if end := (tile.N*256 + int64(tile.W)) << (tileHeight * tile.L); end > tree.N {
 		return fmt.Errorf("the tile reaches to entry %d, the newest checkpoint has %d", end, tree.N)
 	}
-	indexes := make([]int64, tile.W)
-	for i := range indexes {
-		indexes[i] = tlog.StoredHashIndex(tileHeight*tile.L, tile.N*256+int64(i))
-	}
-	hashes, err := tlog.TileHashReader(tree, tilesOf{ctx, l}).ReadHashes(indexes)
+	hashes, err := l.storedHashes(ctx, tree, tileHeight*tile.L, tile.N*256, int64(tile.W))
 	if err != nil {
-		return fmt.Errorf("%w: %w", errInvalid, err)
+		return err
 	}
 	if entries {
 		return s.showBundle(ctx, l, path, hashes)

@@ -148,7 +148,7 @@ func (s *session) showEntry(e rest.Entry) error {
 }
 
 func receiptCommand(s *session) *cobra.Command {
-	var output, format string
+	var output, format, heldBy string
 	var count int
 	fetch := &cobra.Command{
 		Use: "get INDEX", Short: "Fetch the receipt of an entry and verify it", Args: exactly(1, "the index of an entry"),
@@ -160,6 +160,9 @@ func receiptCommand(s *session) *cobra.Command {
 			l, err := s.connect()
 			if err != nil {
 				return err
+			}
+			if heldBy != "" {
+				return s.getHeld(cmd.Context(), l, index, heldBy, output)
 			}
 			if count != 1 {
 				return s.getBatch(cmd.Context(), l, index, count, output, format)
@@ -182,9 +185,10 @@ func receiptCommand(s *session) *cobra.Command {
 		},
 	}
 	fetch.Flags().StringVarP(&output, "output", "o", "", "file to write; without it the receipt goes to standard output")
+	fetch.Flags().StringVar(&heldBy, "held", "", "a checkpoint that is held (cairn log hold): the receipt is small and verifies with it")
 	fetch.Flags().IntVar(&count, "count", 1, "prove so many consecutive entries at once")
 	fetch.Flags().StringVar(&format, "format", "json", "json, binary, tlog-proof or cose")
-	var trust string
+	var trust, held string
 	verify := &cobra.Command{
 		Use:   "verify FILE --trust FILE",
 		Short: "Verify a receipt offline and say what it proves",
@@ -193,10 +197,11 @@ that is trusted is the founding document, or a trust file that began with it
 (cairn trust update) where validators changed; so get that from someone you trust.
 Exit code 0: it holds. 3: it does not, and the reason is printed.`,
 		Args: exactly(1, "a receipt file"),
-		RunE: func(_ *cobra.Command, args []string) error { return s.verifyReceipt(args[0], trust) },
+		RunE: func(_ *cobra.Command, args []string) error { return s.verifyReceipt(args[0], trust, held) },
 	}
 	verify.Flags().StringVar(&trust, "trust", "", "founding document of the ledger the receipt is of, or a trust file")
-	return group("receipt", "Fetch receipts and verify them offline", fetch, verify)
+	verify.Flags().StringVar(&held, "held", "", "checkpoint that is held (cairn log hold), for a receipt that was shrunk to it")
+	return group("receipt", "Fetch receipts and verify them offline", fetch, verify, shrinkCommand(s))
 }
 
 func (s *session) saveReceipt(receipt *proof.Receipt, output, format string) error {
@@ -234,7 +239,7 @@ func (s *session) writeReceipt(text []byte, output string) error {
 // maxReceiptBytes bounds a receipt file: a 64 KiB record in JSON, and proofs.
 const maxReceiptBytes = 4 << 20
 
-func (s *session) verifyReceipt(path, trust string) error {
+func (s *session) verifyReceipt(path, trust, held string) error {
 	if trust == "" {
 		trust = s.genesis
 	}
@@ -244,6 +249,9 @@ func (s *session) verifyReceipt(path, trust string) error {
 	text, err := readBounded(path)
 	if err != nil {
 		return err
+	}
+	if proof.IsHeldReceipt(text) {
+		return s.verifyHeld(text, trust, held)
 	}
 	if proof.IsTlogProof(text) || proof.IsCose(text) {
 		return s.verifyExport(text, trust)

@@ -56,6 +56,9 @@ type Backend interface {
 	BatchReceipt(ctx context.Context, first uint64, count int, withhold bool) (*proof.BatchReceipt, error)
 	// StreamReceipt proves the entries of a stream's sequences from one on.
 	StreamReceipt(ctx context.Context, producer protocol.Address, name string, from uint64, count int, withhold bool) (*proof.BatchReceipt, error)
+	// HeldReceipt proves an entry up to the subtree of 2^level entries that has
+	// it, which must be full.
+	HeldReceipt(index uint64, level uint8) (*proof.HeldReceipt, error)
 	// ExportReceipt proves an entry by a checkpoint of the log, in a format of
 	// others: "tlog-proof" or "cose". It waits for that checkpoint.
 	ExportReceipt(ctx context.Context, index uint64, format string) ([]byte, error)

@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 
+	"github.com/cairn-ledger/cairn/client/proof"
 	"github.com/cairn-ledger/cairn/client/protocol"
 	"github.com/cairn-ledger/cairn/client/rest"
 )
@@ -134,6 +135,21 @@ func (s *Server) receipt(r *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if r.params.Get("format") == "held" {
+		level, err := r.uint("level", 20, 0, proof.MaxHeldLevel)
+		if err != nil {
+			return nil, err
+		}
+		receipt, err := s.backend.HeldReceipt(index, uint8(level))
+		if err != nil {
+			return nil, err
+		}
+		body, err := receipt.MarshalBinary()
+		return raw{"application/octet-stream", body}, err
+	}
+	if r.params.Has("level") {
+		return nil, protocol.Refuse(protocol.CodeBadRequest, "level: is of the format held")
+	}
 	if mediaType, ok := exports[r.params.Get("format")]; ok {
 		body, err := s.backend.ExportReceipt(r.Context(), index, r.params.Get("format"))
 		return raw{mediaType, body}, err
@@ -182,7 +198,7 @@ func (r *request) receiptFormat() (func(renderer) (any, error), error) {
 			return raw{"application/octet-stream", body}, err
 		}, nil
 	default:
-		return nil, protocol.Refuse(protocol.CodeUnsupportedFormat, "format %q is not one of this path; json and binary are, and of an entry's receipt tlog-proof and cose", clip(format))
+		return nil, protocol.Refuse(protocol.CodeUnsupportedFormat, "format %q is not one of this path; json and binary are, and of an entry's receipt tlog-proof, cose and held", clip(format))
 	}
 }
 

@@ -121,7 +121,7 @@ func (s *Server) routes() []route {
 		{pattern: "GET /v1/entries/{index}", handle: s.entry},
 		{pattern: "GET /v1/events", params: []string{"source", "id", "producer"}, handle: s.findEvent},
 		{pattern: "GET /v1/events/{index}", handle: s.event},
-		{pattern: "GET /v1/receipts/{index}", params: []string{"format"}, handle: s.receipt},
+		{pattern: "GET /v1/receipts/{index}", params: []string{"format", "level"}, handle: s.receipt},
 		{pattern: "GET /v1/receipts", params: []string{"first", "count", "withhold", "format"}, handle: s.batchReceipt},
 		{pattern: "GET /v1/erasures/{index}", handle: s.erasure},
 		{pattern: "GET /v1/state", params: []string{"key", "height", "time", "format"}, handle: s.state},

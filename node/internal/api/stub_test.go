@@ -270,6 +270,10 @@ func (b *stub) StreamReceipt(_ context.Context, _ protocol.Address, name string,
 	return nil, protocol.Refuse(protocol.CodeNotFound, "stream %s lacks %d; asked for %d, %v", name, from, count, withhold)
 }
 
+func (b *stub) HeldReceipt(index uint64, level uint8) (*proof.HeldReceipt, error) {
+	return nil, protocol.Refuse(protocol.CodeNotFound, "entry %d, level %d", index, level)
+}
+
 func (b *stub) ExportReceipt(_ context.Context, index uint64, format string) ([]byte, error) {
 	return []byte(format), nil
 }
