@@ -52,7 +52,7 @@ contracts: ## rebuild the contracts' modules, byte for byte (the scripts say whi
 	sh scripts/build-rust-contracts.sh
 
 vectors: ## rewrite docs/vectors and generated tables; look at the difference
-	go test ./client/protocol ./client/proof -run 'Vectors|Documented' -rewrite
+	go test ./client/protocol ./client/proof ./client/seal -run 'Vectors|Documented' -rewrite
 
 vuln: ## known vulnerabilities in what we depend on
 	$(TOOL) govulncheck ./...

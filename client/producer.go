@@ -20,6 +20,9 @@ type ProducerConfig struct {
 	// Gaps lets SubmitAt leave sequences out. The ledger records that they will
 	// never come, so that an auditor does not miss them.
 	Gaps bool
+	// Seal, where it is set, seals each event before it is taken: a
+	// seal.Sealer's. One that fails refuses the event.
+	Seal func(ctx context.Context, e protocol.Event) (protocol.Event, error)
 }
 
 // maxBatchBytes leaves room for what surrounds records that do not compress.
@@ -159,6 +162,12 @@ func (p *Producer) SubmitAt(ctx context.Context, sequence uint64, event protocol
 }
 
 func (p *Producer) add(ctx context.Context, event protocol.Event, at *uint64) (*Future, error) {
+	if p.config.Seal != nil {
+		var err error
+		if event, err = p.config.Seal(ctx, event); err != nil {
+			return nil, err
+		}
+	}
 	record := event.AppendRecord(nil)
 	var view protocol.RecordView
 	if err := view.Parse(record); err != nil {
