@@ -68,7 +68,7 @@ func TestEveryFieldIsDocumented(t *testing.T) {
 			names = append(names, name)
 		}
 	}
-	for _, name := range append(names, roles...) {
+	for _, name := range append(names, roleNames...) {
 		if !strings.Contains(string(text), "`"+name+"`") {
 			t.Errorf("%s does not mention `%s`", page, name)
 		}

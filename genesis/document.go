@@ -37,6 +37,9 @@ type Validator struct {
 	// LogKey is the ed25519 key it signs the log's checkpoints with. It may be
 	// absent: then it vouches for blocks only.
 	LogKey Key `json:"logKey,omitzero"`
+	// NodeID is its node's among the peers. Where any validator names one, only
+	// nodes that are named, or admitted by a vote, are let in.
+	NodeID protocol.NodeID `json:"nodeId,omitzero"`
 }
 
 // Account is a founding account.
@@ -45,6 +48,23 @@ type Account struct {
 	PubKey  protocol.PublicKey `json:"publicKey"` // secp256k1, what it signs transactions with
 	Address protocol.Address   `json:"address"`
 	Roles   []string           `json:"roles"`
+	// Weight is its vote's in the council; left out, a council member has 1.
+	Weight uint64 `json:"weight,omitempty"`
+	// Sources and Types are the prefixes a producer may speak for, in ascending
+	// order; left out, it may speak for all.
+	Sources []string        `json:"sources,omitempty"`
+	Types   []string        `json:"types,omitempty"`
+	Quota   *protocol.Quota `json:"quota,omitempty"`
+}
+
+// Record is what the ledger keeps of the account at first.
+func (a *Account) Record() (protocol.Account, error) {
+	roles, err := protocol.ParseRoles(a.Roles)
+	out := protocol.Account{Roles: roles, Grants: protocol.Grants{Sources: a.Sources, Types: a.Types}}
+	if a.Quota != nil {
+		out.Quota = *a.Quota
+	}
+	return out, err
 }
 
 // Key is an ed25519 public key; as text standard base64.

@@ -3,7 +3,9 @@ package genesis
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"strconv"
 )
 
 // Params are the rules every validator applies. They are part of the app hash
@@ -25,7 +27,65 @@ type Params struct {
 	DeliveryGas uint64 `json:"deliveryGas"`
 	// HopLimit is how many contract deliveries in a row one event may lead to.
 	HopLimit uint8 `json:"hopLimit"`
+
+	// What follows is left out where it is zero.
+
+	// ApproveUpgrades: a contract is only upgraded to code that the council approved.
+	ApproveUpgrades bool `json:"approveUpgrades,omitempty"`
+	// Halted: governance alone is accepted, and no contract runs. A vote sets it.
+	Halted bool `json:"halted,omitempty"`
+	// UpgradeHeight is the height from which UpgradeVersion of the rules holds; 0
+	// for none. A vote sets them.
+	UpgradeHeight  uint64 `json:"upgradeHeight,omitempty"`
+	UpgradeVersion uint64 `json:"upgradeVersion,omitempty"`
 }
+
+// rules is the newest version of the rules that this program knows. To rehearse
+// an upgrade, build one that knows more:
+//
+//	go build -ldflags "-X github.com/cairn-ledger/cairn/genesis.rules=2" ./node/cmd/cairnd
+var rules = "1"
+
+// Rules is the newest version of the rules that this program knows.
+func Rules() uint64 {
+	n, err := strconv.ParseUint(rules, 10, 32)
+	if err != nil || n == 0 {
+		panic(fmt.Sprintf("genesis: this program was built to know version %q of the rules", rules))
+	}
+	return n
+}
+
+// ErrParam marks a parameter that a vote cannot set.
+var ErrParam = errors.New("no parameter of this name can be set")
+
+// Set changes a parameter by its name in the document. What comes of it is
+// for Check to say: parameters bound one another.
+func (p *Params) Set(name string, value uint64) error {
+	switch name {
+	case "maxExpiryBlocks":
+		p.MaxExpiryBlocks = value
+	case "dedupeWindowEntries":
+		p.DedupeWindowEntries = value
+	case "blockGas":
+		p.BlockGas = value
+	case "contractGas":
+		p.ContractGas = value
+	case "deliveryGas":
+		p.DeliveryGas = value
+	case "hopLimit":
+		p.HopLimit = uint8(min(value, 255))
+	case "approveUpgrades":
+		if p.ApproveUpgrades = value == 1; value > 1 {
+			return fmt.Errorf("%s: must be 0 or 1, is %d", name, value)
+		}
+	default:
+		return fmt.Errorf("%q: %w", name, ErrParam)
+	}
+	return nil
+}
+
+// Check holds the parameters to their bounds.
+func (p Params) Check() error { return p.validate("params") }
 
 // DefaultParams are what a generated network starts with.
 func DefaultParams() Params {
@@ -67,7 +127,7 @@ func (p Params) validate(at string) error {
 		field           string
 		value, min, max uint64
 	}{
-		{"version", p.Version, 1, 1},
+		{"version", p.Version, 1, maxVersion},
 		{"maxExpiryBlocks", p.MaxExpiryBlocks, 1, 10_000_000},
 		{"dedupeWindowEntries", p.DedupeWindowEntries, 0, 1 << 40},
 		{"blockGas", p.BlockGas, 10_000_000, 1 << 50},
@@ -79,5 +139,11 @@ func (p Params) validate(at string) error {
 			return fmt.Errorf("%s.%s: must be %d to %d, is %d", at, bound.field, bound.min, bound.max, bound.value)
 		}
 	}
+	if (p.UpgradeHeight == 0) != (p.UpgradeVersion == 0) || p.UpgradeVersion > maxVersion {
+		return fmt.Errorf("%s.upgradeHeight: %d does not go with version %d", at, p.UpgradeHeight, p.UpgradeVersion)
+	}
 	return nil
 }
+
+// maxVersion bounds the versions of the rules there can ever be.
+const maxVersion = 1 << 32

@@ -52,7 +52,7 @@ func FuzzStrict(f *testing.F) {
 			t.Fatalf("accepted %q: %v", text, err)
 		}
 		var members map[string]json.Number
-		if err := json.Unmarshal(text, &members); err != nil || len(members) != 7 || compact.Len() < len(p.Canonical()) {
+		if err := json.Unmarshal(text, &members); err != nil || len(members) < 7 || compact.Len() < len(p.Canonical()) {
 			t.Fatalf("accepted %q as %+v: %v", text, p, err)
 		}
 	})

@@ -1,6 +1,7 @@
 package genesis
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -9,9 +10,9 @@ import (
 )
 
 const (
-	maxValidators = 1_000
+	maxValidators = protocol.MaxValidators
 	maxAccounts   = 100_000
-	maxPower      = 1_000_000_000_000 // a thousand of them are far below CometBFT's bound of 2^60
+	maxPower      = protocol.MaxPower
 
 	// Block times count milliseconds since 1970; events count nanoseconds in
 	// 64 bits, which end in 2262.
@@ -25,7 +26,7 @@ var (
 )
 
 // roles are the roles an account can be given.
-var roles = []string{"producer", "author", "council", "auditor", "operator"}
+var roleNames = protocol.RoleNames()
 
 // Validate holds every bound of the document. The error names the field.
 func (d *Document) Validate() error {
@@ -38,6 +39,12 @@ func (d *Document) Validate() error {
 	if err := d.Params.validate("params"); err != nil {
 		return err
 	}
+	switch p := d.Params; {
+	case p.Version > Rules():
+		return fmt.Errorf("params.version: must be 1 to %d, is %d", Rules(), p.Version)
+	case p.Halted || p.UpgradeHeight != 0:
+		return errors.New("params.halted, params.upgradeHeight: only a vote sets these")
+	}
 	if err := d.validateValidators(); err != nil {
 		return err
 	}
@@ -48,7 +55,7 @@ func (d *Document) validateValidators() error {
 	if len(d.Validators) == 0 || len(d.Validators) > maxValidators {
 		return fmt.Errorf("validators: must be 1 to %d, are %d", maxValidators, len(d.Validators))
 	}
-	names, keys := map[string]bool{}, map[Key]bool{}
+	names, keys, nodes := map[string]bool{}, map[Key]bool{}, map[protocol.NodeID]bool{}
 	for i, v := range d.Validators {
 		at := fmt.Sprintf("validators[%d]", i)
 		switch {
@@ -62,10 +69,12 @@ func (d *Document) validateValidators() error {
 			return fmt.Errorf("%s.publicKey: is there twice", at)
 		case v.Power < 1 || v.Power > maxPower:
 			return fmt.Errorf("%s.power: must be 1 to %d, is %d", at, maxPower, v.Power)
+		case v.NodeID != protocol.NodeID{} && nodes[v.NodeID]:
+			return fmt.Errorf("%s.nodeId: is there twice", at)
 		case v.LogKey != Key{} && (keys[v.LogKey] || v.LogKey == v.PubKey):
 			return fmt.Errorf("%s.logKey: is there twice, or signs blocks; each validator's is its own", at)
 		}
-		names[v.Name], keys[v.PubKey], keys[v.LogKey] = true, true, true
+		names[v.Name], keys[v.PubKey], keys[v.LogKey], nodes[v.NodeID] = true, true, true, true
 	}
 	return nil
 }
@@ -74,7 +83,7 @@ func (d *Document) validateAccounts() error {
 	if len(d.Accounts) > maxAccounts {
 		return fmt.Errorf("accounts: must be at most %d, are %d", maxAccounts, len(d.Accounts))
 	}
-	seen := map[protocol.Address]bool{}
+	seen, council := map[protocol.Address]bool{}, 0
 	for i, a := range d.Accounts {
 		at := fmt.Sprintf("accounts[%d]", i)
 		switch {
@@ -87,10 +96,39 @@ func (d *Document) validateAccounts() error {
 		}
 		seen[a.Address] = true
 		for j, role := range a.Roles {
-			if !slices.Contains(roles, role) || slices.Contains(a.Roles[:j], role) {
-				return fmt.Errorf("%s.roles[%d]: %q must be one of %v, each at most once", at, j, role, roles)
+			if !slices.Contains(roleNames, role) || slices.Contains(a.Roles[:j], role) {
+				return fmt.Errorf("%s.roles[%d]: %q must be one of %v, each at most once", at, j, role, roleNames)
 			}
 		}
+		if err := a.validateGrants(at); err != nil {
+			return err
+		}
+		if slices.Contains(a.Roles, "council") {
+			council++
+		}
+	}
+	if council > protocol.MaxCouncil {
+		return fmt.Errorf("accounts: %d are of the council, at most %d can be", council, protocol.MaxCouncil)
+	}
+	return nil
+}
+
+// validateGrants holds what an account may use and speak for, and its weight.
+func (a *Account) validateGrants(at string) error {
+	record, err := a.Record()
+	if err != nil {
+		return fmt.Errorf("%s.roles: %w", at, err)
+	}
+	if err := record.Grants.Check(); err != nil {
+		return fmt.Errorf("%s.sources, types: %w", at, err)
+	}
+	if a.Quota != nil {
+		if err := a.Quota.Check(); err != nil || a.Quota.IsZero() {
+			return fmt.Errorf("%s.quota: must bound something in 1 to %d blocks (%v)", at, protocol.MaxQuotaBlocks, err)
+		}
+	}
+	if council := record.Roles&protocol.RoleCouncil != 0; a.Weight > protocol.MaxWeight || a.Weight > 0 && !council {
+		return fmt.Errorf("%s.weight: must be at most %d, and of a member of the council", at, protocol.MaxWeight)
 	}
 	return nil
 }

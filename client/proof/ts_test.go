@@ -93,6 +93,9 @@ func TestDocumentedTablesInTypeScript(t *testing.T) {
 	table("Kinds of transactions.", "TX_KINDS", named(func(n int) string { return protocol.TxKind(n).String() }))
 	table("Kinds of operations on tokens and of movements.", "TOKEN_KINDS", named(func(n int) string { return protocol.TokenKind(n).String() }))
 	table("Operations on accounts.", "ACCOUNT_OPS", named(func(n int) string { return protocol.AccountOp(n).String() }))
+	table("Actions of proposals.", "GOV_KINDS", named(func(n int) string { return protocol.GovKind(n).String() }))
+	table("Steps of governance.", "GOV_STEPS", named(func(n int) string { return protocol.GovStep(n).String() }))
+	table("Rulings on disputes.", "RULINGS", named(func(n int) string { return protocol.Ruling(n).String() }))
 	table("Reasons of erasures.", "ERASE_REASONS", named(func(n int) string { return protocol.EraseReason(n).String() }))
 	path := filepath.Join(typeScript, "src", "tables.ts")
 	if *rewrite {

@@ -363,6 +363,36 @@ func (c *corpus) acts() [][]byte {
 		(&protocol.AccountAct{Op: protocol.AccountPropose, By: testAddress("b"), Kind: protocol.TxToken, Body: testHash("body", 0), Expiry: 9, Executed: true}).AppendBinary(nil),
 		(&protocol.AccountAct{Op: protocol.AccountApprove, Act: 1 << 60}).AppendBinary(nil),
 		(&protocol.AccountAct{Op: protocol.AccountExpire, Act: 3}).AppendBinary(nil),
+		(&protocol.GovernanceAct{Step: protocol.GovProposed, By: testAddress("a"), TxID: testHash("tx", 0), Title: "all \xff kinds", Expiry: 77, Actions: everyAction()}).AppendBinary(nil),
+		(&protocol.GovernanceAct{Step: protocol.GovProposed, Title: "none"}).AppendBinary(nil),
+		(&protocol.GovernanceAct{Step: protocol.GovVoted, By: testAddress("b"), Proposal: 1 << 60, Yes: true, Tally: protocol.Tally{Yes: 2, Total: 400}}).AppendBinary(nil),
+		(&protocol.GovernanceAct{Step: protocol.GovWithdrawn, By: testAddress("b"), Proposal: 7}).AppendBinary(nil),
+		(&protocol.GovernanceAct{Step: protocol.GovPassed, Proposal: 7, Tally: protocol.Tally{Yes: 3, No: 1, Total: 4}}).AppendBinary(nil),
+		(&protocol.GovernanceAct{Step: protocol.GovFailed, Proposal: 7, Code: protocol.CodePowerChange}).AppendBinary(nil),
+		(&protocol.GovernanceAct{Step: protocol.GovExpired, Proposal: 7}).AppendBinary(nil),
+		(&protocol.GovernanceAct{Step: protocol.GovEvidence, Validator: protocol.ValidatorKey{1, 2}, Height: 9, Removed: true}).AppendBinary(nil),
+		(&protocol.GovernanceAct{Step: protocol.GovUpgraded, Version: 2}).AppendBinary(nil),
+		(&protocol.DisputeAct{By: testAddress("a"), TxID: testHash("tx", 0), Entry: 3, Text: "the meter was \"new\""}).AppendBinary(nil),
+		(&protocol.DisputeAct{Entry: 3, Dispute: 9, Ruling: protocol.RulingSettled, Text: "they agreed \xff"}).AppendBinary(nil),
 		(&protocol.EraseAct{Reason: protocol.ReasonRequest, Index: 1 << 60, TxID: testHash("tx", 0)}).AppendBinary(nil),
+	}
+}
+
+// everyAction has each field of an action at least once.
+func everyAction() []protocol.GovAction {
+	return []protocol.GovAction{
+		{Kind: protocol.GovCouncil, Account: testAddress("a"), Weight: 7},
+		{Kind: protocol.GovValidator, Validator: protocol.ValidatorKey{9}, Power: 10, Name: "harbour", Force: true},
+		{Kind: protocol.GovRoles, Account: testAddress("a"), Roles: protocol.RoleProducer | protocol.RoleArbiter, Grants: protocol.Grants{Sources: []string{"/a/", "/\xff"}}},
+		{Kind: protocol.GovRoles, Account: testAddress("a"), Grants: protocol.Grants{Types: []string{"reading."}}},
+		{Kind: protocol.GovQuota, Account: testAddress("a"), Quota: protocol.Quota{Blocks: 10, Bytes: 1 << 60}},
+		{Kind: protocol.GovParam, Name: "hopLimit", Value: 3},
+		{Kind: protocol.GovSchema, Name: "reading.v1", Hash: testHash("schema", 0), URI: "https://city.example/reading"},
+		{Kind: protocol.GovContract, Contract: testAddress("c"), On: true},
+		{Kind: protocol.GovUpgrade, Height: 900, Value: 2},
+		{Kind: protocol.GovHalt},
+		{Kind: protocol.GovRecover, Account: testAddress("a"), Key: protocol.PublicKey{2, 1}, Proof: protocol.Signature{3}},
+		{Kind: protocol.GovNode, Node: protocol.NodeID{4}, Name: "harbour", On: true},
+		{Kind: protocol.GovReward, Name: "reading.v1", Account: testAddress("a"), Asset: "CITY", Each: 3, Limit: 90, PeriodMs: 60_000},
 	}
 }

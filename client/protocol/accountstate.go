@@ -115,7 +115,7 @@ type Grants struct {
 }
 
 // IsZero says whether a producer may speak for everything.
-func (g *Grants) IsZero() bool { return len(g.Sources) == 0 && len(g.Types) == 0 }
+func (g Grants) IsZero() bool { return len(g.Sources) == 0 && len(g.Types) == 0 }
 
 // Check holds the prefixes to their form.
 func (g *Grants) Check() error {

@@ -68,7 +68,7 @@ func (a *ContractAct) AppendBinary(dst []byte) []byte {
 }
 
 // DecodeAct reads an act: *GapAct, *DeadLetterAct, *ContractAct, *TimerAct,
-// *MovementAct, *AccountAct or *EraseAct.
+// *MovementAct, *AccountAct, *GovernanceAct, *DisputeAct or *EraseAct.
 // What it accepts is the act's one encoding.
 func DecodeAct(payload []byte) (any, error) {
 	r := reader{buf: payload}
@@ -107,6 +107,10 @@ func DecodeAct(payload []byte) (any, error) {
 		return decodeAccountAct(&r)
 	case EntryErase:
 		return decodeEraseAct(&r)
+	case EntryGovernance:
+		return decodeGovernanceAct(&r)
+	case EntryDispute:
+		return decodeDisputeAct(&r)
 	default:
 		return nil, Refuse(CodeMalformed, "act: kind %d is not known", kind)
 	}

@@ -40,6 +40,12 @@ const (
 	// the steps by which several members act as one; Cause of a later step is the
 	// entry that proposed the act, and of what the act did too.
 	EntryAccount EntryKind = 9
+	// EntryGovernance records a step of a proposal, or what befell a validator;
+	// Cause of a later step is the entry that proposed it.
+	EntryGovernance EntryKind = 10
+	// EntryDispute records a claim about an entry, which is its Cause, or the
+	// resolution of a claim, whose entry is its Cause.
+	EntryDispute EntryKind = 11
 	// EntryErase records that the payload of an entry, its Cause, was erased.
 	EntryErase EntryKind = 12
 )
@@ -48,6 +54,7 @@ var entryKindNames = map[EntryKind]string{
 	EntryEvent: "event", EntryDuplicate: "duplicate", EntryGap: "gap",
 	EntryEmitted: "emitted", EntryDeadLetter: "dead-letter", EntryContract: "contract",
 	EntryTimer: "timer", EntryToken: "token", EntryAccount: "account", EntryErase: "erase",
+	EntryGovernance: "governance", EntryDispute: "dispute",
 }
 
 // String is the kind's published name.

@@ -116,6 +116,12 @@ const SignatureBytes = 64
 // the group order, so that one message has one accepted signature per nonce.
 type Signature [SignatureBytes]byte
 
+// MarshalText renders lower-case hex.
+func (s Signature) MarshalText() ([]byte, error) { return []byte(hex.EncodeToString(s[:])), nil }
+
+// UnmarshalText reads 128 lower-case hex digits.
+func (s *Signature) UnmarshalText(text []byte) error { return unhex(s[:], text, "signature") }
+
 // Verify checks the signature of a 32-byte digest. High-S and out-of-range
 // values are refused.
 func (p PublicKey) Verify(digest Hash, sig Signature) error {

@@ -19,11 +19,14 @@ const (
 	TxToken   TxKind = 6  // operations on tokens
 	TxAccount TxKind = 7  // keys of an account, and accounts of several members
 	TxErase   TxKind = 12 // erase payloads
+
+	TxGovernance TxKind = 8 // propose to the council, vote, withdraw
+	TxDispute    TxKind = 9 // dispute an entry, resolve a dispute
 )
 
 var txKindNames = map[TxKind]string{
 	TxBatch: "batch", TxDeploy: "deploy", TxCall: "call", TxUpgrade: "upgrade", TxControl: "control",
-	TxToken: "token", TxAccount: "account", TxErase: "erase",
+	TxToken: "token", TxAccount: "account", TxGovernance: "governance", TxDispute: "dispute", TxErase: "erase",
 }
 
 // String is the kind's published name.
@@ -56,7 +59,7 @@ const txVersion = 1
 const txHeadBytes = 1 + 1 + 8 + 33 + 8 + 8
 
 // Body is the part of a transaction that differs by kind: *Batch, *Deploy, *Call,
-// *Upgrade, *Control, *Token, or one of those in accounttx.go.
+// *Upgrade, *Control, *Token, or one of those in accounttx.go and govtx.go.
 type Body interface {
 	Kind() TxKind
 	appendBody(dst []byte) ([]byte, error)
@@ -164,6 +167,10 @@ func decodeBody(kind TxKind, r *reader) (Body, error) {
 		return decodeErase(r)
 	case TxAccount:
 		return decodeAccountTx(r)
+	case TxGovernance:
+		return decodeGovernance(r)
+	case TxDispute:
+		return decodeDispute(r)
 	}
 	return nil, Refuse(CodeUnknownKind, "transaction: kind %d is not known", kind)
 }

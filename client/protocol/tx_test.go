@@ -37,6 +37,11 @@ func testBodies() []Body {
 		&ChangeMultisig{testMembers()},
 		&ProposeAct{Account: Address{5}, Expiry: 300, Body: &Control{Contract: Address{9}, Action: ActionPause}},
 		&ApproveAct{Act: 12},
+		&Propose{Title: "a fifth validator", Expiry: 400, Actions: []GovAction{{Kind: GovValidator, Validator: ValidatorKey{5}, Power: 10, Name: "harbour"}, {Kind: GovHalt}}},
+		&Vote{Proposal: 12, Yes: true},
+		&Withdraw{Proposal: 12},
+		&Raise{Entry: 4, Text: "the meter was replaced the day before"},
+		&Resolve{Dispute: 13, Ruling: RulingUpheld, Text: "the replacement is entry 3"},
 		&Erase{Reason: ReasonRequest, Stream: "meter-7", First: 40, Count: 3},
 		&Erase{Reason: ReasonOrder, First: 1 << 40, Count: 1},
 	}

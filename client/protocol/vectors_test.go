@@ -113,7 +113,7 @@ func TestEntryVectors(t *testing.T) {
 		Leaf       Hash      `json:"leafHash"`
 	}
 	var vectors []vector
-	for kind := EntryEvent; kind <= EntryAccount; kind++ {
+	for kind := EntryEvent; kind <= EntryDispute; kind++ {
 		n := byte(kind)
 		e := Entry{Kind: kind, Height: 10 + uint64(n), TimeMs: 1_475_567_982_000, Origin: Address{n}, Stream: StreamID{n}, Sequence: uint64(n), Cause: NoCause, Type: TypeHash{n}, Commitment: Hash{n}}
 		if kind > EntryEvent {

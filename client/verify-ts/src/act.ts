@@ -1,5 +1,6 @@
 import { Cursor } from './cursor.js';
 import { KIND } from './entry.js';
+import { decodeDispute, decodeGovernance, type DisputeAct, type GovernanceAct } from './gov.js';
 import { ACCOUNT_OPS, ERASE_REASONS } from './tables.js';
 import { decodeMovement, type Movement } from './token.js';
 
@@ -11,6 +12,8 @@ export type Act =
   | { kind: typeof KIND.timer; timer: TimerAct }
   | { kind: typeof KIND.token; movement: Movement }
   | { kind: typeof KIND.account; account: AccountAct }
+  | { kind: typeof KIND.governance; governance: GovernanceAct }
+  | { kind: typeof KIND.dispute; dispute: DisputeAct }
   | { kind: typeof KIND.erase; erase: EraseAct };
 
 const firstContractTx = 2;
@@ -90,6 +93,10 @@ export function decodeAct(payload: Uint8Array): Act {
       return done(c, { kind, movement: decodeMovement(c) });
     case KIND.account:
       return done(c, { kind, account: accountAct(c) });
+    case KIND.governance:
+      return done(c, { kind, governance: decodeGovernance(c) });
+    case KIND.dispute:
+      return done(c, { kind, dispute: decodeDispute(c) });
     case KIND.erase:
       return done(c, { kind, erase: eraseAct(c) });
     default:

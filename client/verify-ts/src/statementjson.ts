@@ -5,7 +5,8 @@ import { KIND } from './entry.js';
 import { eventJSON } from './event.js';
 import { compactJSON } from './json.js';
 import type { EntryStatement, StateStatement, Statement } from './statement.js';
-import { ACCOUNT_OPS, ERASE_REASONS, TOKEN_KINDS, TX_KINDS } from './tables.js';
+import { type DisputeAct, type GovAction, type GovernanceAct, type Grants, ROLES } from './gov.js';
+import { ACCOUNT_OPS, ERASE_REASONS, GOV_KINDS, GOV_STEPS, RULINGS, TOKEN_KINDS, TX_KINDS } from './tables.js';
 import { jsonOctets, jsonString } from './text.js';
 import type { Movement, TokenOp } from './token.js';
 
@@ -107,11 +108,58 @@ export function actJSON(act: Act): string {
         body: notZero(a.body, hexText), expiry: count(a.expiry), executed: a.executed ? 'true' : undefined,
       });
     }
+    case KIND.governance:
+      return governanceJSON(act.governance);
+    case KIND.dispute:
+      return disputeJSON(act.dispute);
     case KIND.erase:
       return object({ reason: jsonString(ERASE_REASONS[act.erase.reason]!), index: String(act.erase.index), txId: hexText(act.erase.txId) });
     default:
       return '{}'; // the other kinds have members of their own
   }
+}
+
+function governanceJSON(g: GovernanceAct): string {
+  return object({
+    step: jsonString(GOV_STEPS[g.step]!), by: notZero(g.by, address), txId: notZero(g.txId, hexText), proposal: count(g.proposal),
+    title: g.title && text(g.title), expiry: count(g.expiry),
+    actions: g.actions === undefined || g.actions.length === 0 ? undefined : `[${g.actions.map(actionJSON).join(',')}]`,
+    yes: g.yes ? 'true' : undefined,
+    tally: g.tally && g.tally.yes + g.tally.no + g.tally.total > 0
+      ? object({ yes: String(g.tally.yes), no: String(g.tally.no), total: String(g.tally.total) }) : undefined,
+    code: g.code ? String(g.code) : undefined, validator: notZero(g.validator, octets), height: count(g.height),
+    removed: g.removed ? 'true' : undefined, version: count(g.version),
+  });
+}
+
+function actionJSON(a: GovAction): string {
+  return object({
+    kind: jsonString(GOV_KINDS[a.kind]!), account: notZero(a.account, address), contract: notZero(a.contract, address),
+    validator: notZero(a.validator, octets), node: notZero(a.node, hexText), key: notZero(a.key, hexText), proof: notZero(a.proof, hexText),
+    hash: notZero(a.hash, hexText), name: a.name && text(a.name), uri: a.uri && text(a.uri), asset: a.asset && text(a.asset),
+    weight: count(a.weight), power: count(a.power), value: count(a.value), height: count(a.height), each: amount(a.each),
+    limit: amount(a.limit), periodMs: count(a.periodMs), roles: a.roles ? rolesJSON(a.roles) : undefined,
+    grants: a.grants && grantsJSON(a.grants),
+    quota: a.quota && a.quota.some((n) => n > 0n)
+      ? object({ blocks: String(a.quota[0]), events: count(a.quota[1]), bytes: count(a.quota[2]), gas: count(a.quota[3]) }) : undefined,
+    on: a.on ? 'true' : undefined, force: a.force ? 'true' : undefined,
+  });
+}
+
+function rolesJSON(bits: number): string {
+  return `[${ROLES.filter((_, i) => bits & (1 << i)).map(jsonString).join(',')}]`;
+}
+
+function grantsJSON(g: Grants): string | undefined {
+  const list = (prefixes: Uint8Array[]) => (prefixes.length === 0 ? undefined : `[${prefixes.map(jsonOctets).join(',')}]`);
+  return g.sources.length + g.types.length === 0 ? undefined : object({ sources: list(g.sources), types: list(g.types) });
+}
+
+function disputeJSON(d: DisputeAct): string {
+  return object({
+    by: address(d.by), txId: hexText(d.txId), entry: String(d.entry), dispute: count(d.dispute), ruling: jsonString(RULINGS[d.ruling]!),
+    text: jsonOctets(d.text),
+  });
 }
 
 function movementJSON(m: Movement): string {
@@ -152,6 +200,6 @@ function count(n: bigint | undefined): string | undefined {
   return n === undefined || n === 0n ? undefined : String(n);
 }
 
-function amount(n: bigint): string | undefined {
-  return n === 0n ? undefined : `"${n}"`;
+function amount(n: bigint | undefined): string | undefined {
+  return n === undefined || n === 0n ? undefined : `"${n}"`;
 }

@@ -107,6 +107,8 @@ export const ENTRY_KINDS: Readonly<Record<number, string>> = {
   7: 'timer',
   8: 'token',
   9: 'account',
+  10: 'governance',
+  11: 'dispute',
   12: 'erase',
 };
 
@@ -119,6 +121,8 @@ export const TX_KINDS: Readonly<Record<number, string>> = {
   5: 'control',
   6: 'token',
   7: 'account',
+  8: 'governance',
+  9: 'dispute',
   12: 'erase',
 };
 
@@ -156,6 +160,45 @@ export const ACCOUNT_OPS: Readonly<Record<number, string>> = {
   5: 'propose',
   6: 'approve',
   16: 'expire',
+};
+
+/** Actions of proposals. */
+export const GOV_KINDS: Readonly<Record<number, string>> = {
+  1: 'council',
+  2: 'validator',
+  3: 'roles',
+  4: 'quota',
+  5: 'parameter',
+  6: 'schema',
+  7: 'contract',
+  8: 'code',
+  9: 'upgrade',
+  10: 'halt',
+  11: 'revoke',
+  12: 'recover',
+  13: 'node',
+  14: 'reward',
+  15: 'fees',
+};
+
+/** Steps of governance. */
+export const GOV_STEPS: Readonly<Record<number, string>> = {
+  1: 'proposed',
+  2: 'voted',
+  3: 'withdrawn',
+  16: 'passed',
+  17: 'failed',
+  18: 'expired',
+  19: 'evidence',
+  20: 'upgraded',
+};
+
+/** Rulings on disputes. */
+export const RULINGS: Readonly<Record<number, string>> = {
+  0: 'open',
+  1: 'upheld',
+  2: 'dismissed',
+  3: 'settled',
 };
 
 /** Reasons of erasures. */

@@ -173,7 +173,9 @@ func (a *App) FinalizeBlock(_ context.Context, req *abci.RequestFinalizeBlock) (
 		a.block = nil
 	}
 	batch := a.Store.Begin(uint64(req.Height), req.Time.UnixMilli())
-	result, err := a.Machine.Execute(batch, machine.Block{Height: uint64(req.Height), TimeMs: req.Time.UnixMilli(), Txs: req.Txs})
+	result, err := a.Machine.Execute(batch, machine.Block{
+		Height: uint64(req.Height), TimeMs: req.Time.UnixMilli(), Txs: req.Txs, Misbehaviour: misbehaviour(req.Misbehavior),
+	})
 	if err != nil {
 		a.halt(fmt.Errorf("execute block %d: %w", req.Height, err))
 	}
@@ -182,7 +184,9 @@ func (a *App) FinalizeBlock(_ context.Context, req *abci.RequestFinalizeBlock) (
 		a.halt(fmt.Errorf("seal block %d: %w", req.Height, err))
 	}
 	a.block, a.executed = batch, result
-	response := &abci.ResponseFinalizeBlock{AppHash: head.AppHash[:], TxResults: make([]*abci.ExecTxResult, len(result.Outcomes))}
+	response := &abci.ResponseFinalizeBlock{
+		AppHash: head.AppHash[:], TxResults: make([]*abci.ExecTxResult, len(result.Outcomes)), ValidatorUpdates: validatorUpdates(result.Validators),
+	}
 	for i, out := range result.Outcomes {
 		// Only code, data and gas are hashed into the next header; the text is this node's own.
 		response.TxResults[i] = &abci.ExecTxResult{

@@ -56,7 +56,7 @@ func (x *execution) proposeAct(c *checked, p *protocol.ProposeAct, out *Outcome)
 		Op: protocol.AccountPropose, Account: p.Account, By: c.sender, TxID: c.ID, Kind: p.Body.Kind(), Body: sha256.Sum256(encoded), Expiry: p.Expiry,
 	}
 	act := &membership.Act{
-		Index: x.b.LogSize(), Account: p.Account, Proposer: c.sender, Expiry: p.Expiry, Blind: protocol.Blind(c.ID),
+		Index: x.b.LogSize(), Account: p.Account, Proposer: c.sender, Expiry: p.Expiry, Blind: protocol.EmittedBlind(protocol.Blind(c.ID), protocol.NoCause),
 		Approvals: []protocol.Address{c.sender},
 	}
 	if err := act.CheckExpiry(x.block.Height); err != nil {
@@ -103,6 +103,9 @@ func (x *execution) approveAct(c *checked, a *protocol.ApproveAct, out *Outcome)
 // transaction: its id, and what is remembered against replay, are that one's.
 // The entries of what it did come first, then the step's.
 func (x *execution) actAs(c *checked, group *membership.Party, body protocol.Body, act *membership.Act, step protocol.AccountAct, out *Outcome) error {
+	if x.params.Halted && !governs(body) {
+		return errHalted
+	}
 	if err := mayAsk(x.b.State(), group, body); err != nil {
 		return err
 	}
@@ -138,7 +141,11 @@ func (x *execution) expire() error {
 		if err != nil || len(due) == 0 {
 			return err
 		}
-		if err := x.expireAct(due[0].Index); err != nil {
+		end := x.expireProposal
+		if due[0].What == membership.DeadlineAct {
+			end = x.expireAct
+		}
+		if err := end(due[0].Index); err != nil {
 			return err
 		}
 	}

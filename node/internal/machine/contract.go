@@ -17,7 +17,8 @@ type Contract struct {
 	CodeHash     protocol.Hash
 	ManifestHash protocol.Hash
 	Since        uint64 // log index of the deployment; deliveries begin after it
-	Paused       bool   // by its author: no deliveries, timers or calls
+	Paused       bool   // by its author or the council: no deliveries, timers or calls
+	paused       byte   // by whom
 	Manifest     *abi.Manifest
 
 	rules   *contractRules
@@ -62,7 +63,20 @@ func (c *Contract) record() []byte {
 	out = append(out, c.CodeHash[:]...)
 	out = append(out, c.ManifestHash[:]...)
 	out = binary.BigEndian.AppendUint64(out, c.Since)
-	return abi.AppendFlag(out, c.Paused)
+	return append(out, c.paused)
+}
+
+// Who paused a contract, as bits.
+const (
+	pausedByAuthor  = 1
+	pausedByCouncil = 2
+)
+
+func (c *Contract) setPaused(by byte, paused bool) {
+	if c.paused &^= by; paused {
+		c.paused |= by
+	}
+	c.Paused = c.paused != 0
 }
 
 // maxContracts bounds how many contracts a ledger holds: every block looks at
@@ -124,7 +138,7 @@ func (m *Machine) contract(state State, address protocol.Address, record []byte)
 	c := &Contract{
 		Address: address, Author: protocol.Address(record), CodeHash: protocol.Hash(record[20:]),
 		ManifestHash: protocol.Hash(record[52:]), Since: binary.BigEndian.Uint64(record[84:]),
-		Paused: record[92] != 0,
+		Paused: record[92] != 0, paused: record[92],
 	}
 	var err error
 	if c.rules, err = m.rules(state, c); err != nil {

@@ -30,7 +30,10 @@ func (x *execution) control(c *checked, ctl *protocol.Control, out *Outcome) err
 	var redelivered *attempt
 	switch ctl.Action {
 	case protocol.ActionPause, protocol.ActionResume:
-		contract.Paused = ctl.Action == protocol.ActionPause
+		if contract.paused&pausedByCouncil != 0 {
+			return protocol.Refuse(protocol.CodeContractPaused, "the council paused contract %s", contract.Manifest.Name)
+		}
+		contract.setPaused(pausedByAuthor, ctl.Action == protocol.ActionPause)
 		err = x.b.State().Set(key(prefixContract, contract.Address[:]), contract.record())
 	case protocol.ActionRedeliver:
 		redelivered, err = x.redeliver(c, contract, ctl.Index, out)

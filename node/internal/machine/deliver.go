@@ -62,6 +62,9 @@ type consumer struct {
 // everything is delivered, or gas is used up. Entries that contracts emit are
 // delivered in turn.
 func (x *execution) deliverAll() error {
+	if x.params.Halted {
+		return nil // entries of a halted ledger are none that a contract subscribes to
+	}
 	consumers, err := x.consumers()
 	if err != nil {
 		return err

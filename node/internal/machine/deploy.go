@@ -5,6 +5,7 @@ import (
 
 	"github.com/cairn-ledger/cairn/client/protocol"
 	"github.com/cairn-ledger/cairn/contracts/abi"
+	"github.com/cairn-ledger/cairn/node/internal/governance"
 	"github.com/cairn-ledger/cairn/node/internal/store/state"
 	"github.com/cairn-ledger/cairn/node/internal/vm"
 )
@@ -54,6 +55,9 @@ func (x *execution) upgrade(c *checked, u *protocol.Upgrade, out *Outcome) error
 	if err != nil {
 		return err
 	}
+	if err := x.approved(&u.Deploy); err != nil {
+		return err
+	}
 	switch old := contract.Manifest; {
 	case manifest.Name != old.Name:
 		return protocol.Refuse(protocol.CodeVersion, "the contract is named %q, the upgrade's manifest says %q", old.Name, manifest.Name)
@@ -76,6 +80,19 @@ func (x *execution) admitCode(d *protocol.Deploy) (*abi.Manifest, error) {
 		return nil, protocol.Refuse(protocol.CodeManifestInvalid, "%v", err)
 	}
 	return manifest, x.engine.Check(d.Code)
+}
+
+// approved refuses code that the council did not approve, where it has to.
+func (x *execution) approved(d *protocol.Deploy) error {
+	if !x.params.ApproveUpgrades {
+		return nil
+	}
+	code := protocol.Hash(sha256.Sum256(d.Code))
+	ok, err := governance.Approved(x.b.State(), code)
+	if err == nil && !ok {
+		err = protocol.Refuse(protocol.CodeNotApproved, "the council did not approve code %s", code)
+	}
+	return err
 }
 
 // install writes a contract's code and record, and holds the module's entry

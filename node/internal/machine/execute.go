@@ -6,6 +6,7 @@ import (
 
 	"github.com/cairn-ledger/cairn/client/protocol"
 	"github.com/cairn-ledger/cairn/genesis"
+	"github.com/cairn-ledger/cairn/node/internal/governance"
 	"github.com/cairn-ledger/cairn/node/internal/membership"
 	"github.com/cairn-ledger/cairn/node/internal/store"
 	"github.com/cairn-ledger/cairn/node/internal/vm"
@@ -19,6 +20,8 @@ type Block struct {
 	// Watch is told of every run of a contract that begins, with the entry that
 	// is delivered or that the run will be. Auditors have one, validators none.
 	Watch func(contract protocol.Address, cause uint64)
+	// Misbehaviour is what CometBFT proved of validators.
+	Misbehaviour []governance.Misbehaviour
 }
 
 // Result is what a block did.
@@ -28,6 +31,8 @@ type Result struct {
 	Dead      int       // contract deliveries given up
 	Gas       uint64    // used by deliveries
 	Logs      []Log     // of runs that said something or failed, for this node's operator
+	// Validators are those whose power changes, two blocks on; 0 is gone.
+	Validators []protocol.SetMember
 }
 
 // Log is what one run of a contract said, and why it failed if it did. It is
@@ -79,6 +84,8 @@ type execution struct {
 	party  membership.Party // who the transaction in progress speaks for
 	gasMax uint64           // what a run of that transaction may use
 
+	governed bool // governance may have changed the validator set
+
 	anyErased bool   // some entry's payload was erased, in this block or before
 	erasing   uint64 // entries that this block's erasures name
 
@@ -106,14 +113,10 @@ func (m *Machine) Execute(b *store.Batch, block Block) (Result, error) {
 		Machine: m, ctx: context.Background(), b: b, store: b.Committed(), block: block, params: params,
 		base: b.LogSize(), runs: make(map[protocol.StreamID][]run),
 	}
-	if err := x.expire(); err != nil {
-		return Result{}, err
-	}
-	if err := x.openBank(); err != nil {
-		return Result{}, err
-	}
-	if err := x.findErased(); err != nil {
-		return Result{}, err
+	for _, open := range [...]func() error{x.upgradeRules, x.punish, x.expire, x.openBank, x.findErased} {
+		if err := open(); err != nil {
+			return Result{}, err
+		}
 	}
 	all, refusals := m.checkAll(block.Txs)
 	for i, c := range all {
@@ -123,11 +126,10 @@ func (m *Machine) Execute(b *store.Batch, block Block) (Result, error) {
 		}
 		x.result.Outcomes = append(x.result.Outcomes, outcome)
 	}
-	if err := x.deliverAll(); err != nil {
-		return Result{}, err
-	}
-	if err := x.closeBank(); err != nil {
-		return Result{}, err
+	for _, end := range [...]func() error{x.deliverAll, x.closeBank, x.updates} {
+		if err := end(); err != nil {
+			return Result{}, err
+		}
 	}
 	x.flush()
 	if len(block.Txs) > 0 { // an empty block changes nothing
@@ -201,6 +203,12 @@ func (x *execution) do(c *checked, out *Outcome) error {
 		return x.token(c, body, out)
 	case *protocol.Erase:
 		return x.erase(c, body, out)
+	}
+	switch c.Body.Kind() {
+	case protocol.TxGovernance:
+		return x.govern(c, out)
+	case protocol.TxDispute:
+		return x.dispute(c, out)
 	}
 	return x.account(c, out)
 }

@@ -7,7 +7,7 @@ import (
 
 	"github.com/cairn-ledger/cairn/client/protocol"
 	"github.com/cairn-ledger/cairn/genesis"
-	"github.com/cairn-ledger/cairn/node/internal/membership"
+	"github.com/cairn-ledger/cairn/node/internal/governance"
 	"github.com/cairn-ledger/cairn/node/internal/store"
 	"github.com/cairn-ledger/cairn/node/internal/store/state"
 	"github.com/cairn-ledger/cairn/node/internal/vm"
@@ -29,6 +29,7 @@ type Machine struct {
 	chainID string
 	engine  *vm.Engine
 	seen    *cache
+	known   uint64 // newest version of the rules that this program knows
 
 	auditBank bool // after every block, in tests and where an operator asks for it
 
@@ -42,7 +43,7 @@ type Machine struct {
 // New makes a machine for a chain. The engine is the caller's to close.
 func New(chainID string, engine *vm.Engine) *Machine {
 	return &Machine{
-		chainID: chainID, engine: engine, seen: newCache(cacheBytes),
+		chainID: chainID, engine: engine, seen: newCache(cacheBytes), known: genesis.Rules(),
 		manifests: make(map[protocol.Hash]*contractRules),
 	}
 }
@@ -73,15 +74,5 @@ func (m *Machine) Found(b *store.Batch, doc *genesis.Document) error {
 		return fmt.Errorf("machine: genesis is for chain %q, this node runs %q", doc.ChainID, m.chainID)
 	}
 	b.SetParams(doc.Params.Canonical())
-	for _, account := range doc.Accounts {
-		roles, err := membership.ParseRoles(account.Roles)
-		if err != nil {
-			return fmt.Errorf("machine: genesis account %s: %w", account.Address, err)
-		}
-		record := protocol.Account{Roles: roles}
-		if err := membership.Put(b.State(), account.Address, &record); err != nil {
-			return err
-		}
-	}
-	return nil
+	return governance.Found(b.State(), doc)
 }

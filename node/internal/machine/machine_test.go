@@ -42,6 +42,12 @@ func testKey(n byte) protocol.PrivateKey {
 
 func newLedger(t testing.TB) *ledger {
 	t.Helper()
+	return newLedgerOf(t, func(*genesis.Document) {})
+}
+
+// newLedgerOf founds a ledger by a document that was changed.
+func newLedgerOf(t testing.TB, change func(*genesis.Document)) *ledger {
+	t.Helper()
 	l := &ledger{t: t, fs: vfs.NewMem(), keys: map[string]protocol.PrivateKey{"producer": testKey('p'), "author": testKey('a')}}
 	doc := &genesis.Document{ChainID: testChain, Time: time.Unix(1_700_000_000, 0), Params: genesis.DefaultParams()}
 	roles := map[string][]string{"producer": {"producer"}, "author": {"author", "issuer"}}
@@ -49,6 +55,7 @@ func newLedger(t testing.TB) *ledger {
 		key := l.keys[name]
 		doc.Accounts = append(doc.Accounts, genesis.Account{Name: name, PubKey: key.Public(), Address: key.Address(), Roles: roles[name]})
 	}
+	change(doc)
 	l.open()
 	b := l.store.Begin(0, doc.Time.UnixMilli())
 	if err := l.machine.Found(b, doc); err != nil {

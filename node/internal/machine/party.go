@@ -12,12 +12,17 @@ func admissible(s State, params *genesis.Params, c *checked, height uint64) (mem
 	if err := checkExpiry(c.Tx, height, params.MaxExpiryBlocks); err != nil {
 		return membership.Party{}, err
 	}
+	if params.Halted && !governs(c.Body) {
+		return membership.Party{}, errHalted
+	}
 	party, err := membership.Resolve(s, c.sender, height)
 	if err == nil {
 		err = mayAsk(s, &party, c.Body)
 	}
 	return party, err
 }
+
+var errHalted = protocol.Refuse(protocol.CodeHalted, "the council halted the ledger: only governance is accepted until it resumes")
 
 // mayAsk refuses a party that may not ask for this.
 func mayAsk(s State, party *membership.Party, body protocol.Body) error {
@@ -26,6 +31,9 @@ func mayAsk(s State, party *membership.Party, body protocol.Body) error {
 	}
 	if body.Kind() == protocol.TxErase && party.Roles&(membership.Author|membership.Auditor) != 0 {
 		return nil // which entries it may erase depends on the entries
+	}
+	if body.Kind() == protocol.TxDispute {
+		return mayDispute(party, body)
 	}
 	return party.Require(roleFor(body))
 }
@@ -37,6 +45,8 @@ func roleFor(body protocol.Body) membership.Role {
 		return membership.Producer
 	case protocol.TxDeploy, protocol.TxCall, protocol.TxUpgrade, protocol.TxControl:
 		return membership.Author
+	case protocol.TxGovernance:
+		return membership.Council
 	case protocol.TxErase: // or author or auditor, as mayAsk says
 		return membership.Producer
 	}

@@ -24,7 +24,7 @@ type money struct {
 
 // openBank reads what is in force and does what the time has come for.
 func (x *execution) openBank() error {
-	if err := x.reloadBank(); err != nil {
+	if err := x.reloadBank(); err != nil || x.params.Halted {
 		return err
 	}
 	b := bank.New(x.b.State(), uint64(x.block.TimeMs))
