@@ -152,7 +152,7 @@ func (c *corpus) binaries() {
 			for _, bed := range []*testbed{strangers, elsewhere} {
 				c.judge(name+" elsewhere", others[bed], bed.anchor, form)
 			}
-			for n := c.rng.IntN(9); n < len(form); n += 9 {
+			for n := c.rng.IntN(24); n < len(form); n += 24 {
 				c.judge(fmt.Sprintf("%s cut to %d", name, n), c.home, c.bed.anchor, form[:n])
 			}
 			c.judge(name+" extended", c.home, c.bed.anchor, append(slices.Clone(form), 0))
@@ -160,7 +160,7 @@ func (c *corpus) binaries() {
 		for i := c.rng.IntN(40); i < 8*len(whole); i += 40 {
 			c.judge(fmt.Sprintf("%s, bit %d flipped", name, i), c.home, c.bed.anchor, flipped(whole, i))
 		}
-		for i := c.rng.IntN(120); i < 8*(len(whole)-digestBytes); i += 120 {
+		for i := c.rng.IntN(160); i < 8*(len(whole)-digestBytes); i += 160 {
 			c.judge(fmt.Sprintf("%s, bit %d forged", name, i), c.home, c.bed.anchor, redigest(flipped(whole, i)))
 		}
 		for i := range 80 {
@@ -212,7 +212,7 @@ func (c *corpus) texts() {
 		`"2025-10-09T8:53:20,123456789Z"`, `"2025-02-29T08:53:20.123456789Z"`, `"9999-12-31T23:59:59.999999999Z"`, `"duplicate"`}
 	c.kinds(func(name string, r *Receipt) {
 		_, text := mustEncode(c.t, r)
-		for i := c.rng.IntN(30); i < 8*len(text); i += 30 {
+		for i := c.rng.IntN(50); i < 8*len(text); i += 50 {
 			c.judge(fmt.Sprintf("%s, bit %d of the text", name, i), c.home, c.bed.anchor, flipped(text, i))
 		}
 		for i := range 60 {
