@@ -85,15 +85,17 @@ func (m *measured) under(ctx context.Context, c *Config, nodes []*validator, loa
 	if ended, err := pause(ctx, c.Warmup, done); ended || err != nil {
 		return fail(err)
 	}
+	afterBlock(ctx, final)
+	before, counts := final(), l.snapshot()
+	m.beganAt = time.Now()
 	var err error
 	if m.begin, err = lookAt(ctx, nodes, false); err != nil {
 		return err
 	}
-	counts, before := l.snapshot(), final()
-	m.beganAt = time.Now()
 	if ended, err := pause(ctx, time.Duration(c.Seconds)*time.Second, done); ended || err != nil {
 		return fail(err)
 	}
+	afterBlock(ctx, final)
 	m.final, m.endedAt, m.latency = final()-before, time.Now(), l.since(counts)
 	m.maxMs = float64(l.max.Load()) / 1000
 	if m.end, err = lookAt(ctx, nodes, false); err != nil {
@@ -109,6 +111,27 @@ func (m *measured) under(ctx context.Context, c *Config, nodes []*validator, loa
 		return fmt.Errorf("nothing became final in %d seconds", c.Seconds)
 	}
 	return nil
+}
+
+// afterBlock waits until a block's events have become final and no more follow
+// at once. Events become final a block at a time: a time measured from one such
+// moment to another holds whole blocks, so that one more or less of them is no
+// error of the figure.
+func afterBlock(ctx context.Context, final func() uint64) {
+	const quiet, patience = 20 * time.Millisecond, 5 * time.Second
+	began, first, last, since := time.Now(), final(), final(), time.Now()
+	for ctx.Err() == nil && time.Since(began) < patience {
+		time.Sleep(2 * time.Millisecond)
+		switch now := final(); {
+		case now != last:
+			last, since = now, time.Now()
+		case last != first && time.Since(since) >= quiet:
+			return
+		}
+		if last != first && time.Since(began) > patience/10 && time.Since(since) < quiet {
+			return // they become final without a pause
+		}
+	}
 }
 
 // into writes the figures.
