@@ -70,8 +70,8 @@ func TestCheck(t *testing.T) {
 		m := asm.Module{Functions: []asm.Function{asm.Entry(abi.ExportEvent, "", body+done)}}
 		return m.Bytes()
 	}
-	// The custom section "name", of which function 17 is the only own one.
-	names := "\x00\x0d\x04name\x01\x06\x01\x11\x03bad"
+	// The custom section "name", of which function 22 is the only own one.
+	names := "\x00\x0d\x04name\x01\x06\x01\x16\x03bad"
 	for _, c := range []struct {
 		name           string
 		code, manifest []byte
@@ -80,7 +80,7 @@ func TestCheck(t *testing.T) {
 	}{
 		{"sound", event(""), asm.Manifest("sound", "a.v1"), protocol.CodeOK, "", ""},
 		{"nested", []byte(string(event(strings.Repeat("\x03\x40", 17)+strings.Repeat(asm.End, 17))) + names), asm.Manifest("a", "a.v1"),
-			protocol.CodeContractInvalid, "loop-nesting", "function 17 (bad): 17 nested loops"},
+			protocol.CodeContractInvalid, "loop-nesting", "function 22 (bad): 17 nested loops"},
 		{"untyped", event(asm.I64Add), asm.Manifest("a", "a.v1"), protocol.CodeContractInvalid, "validation", "i64.add"},
 		{"no module", []byte("text"), asm.Manifest("a", "a.v1"), protocol.CodeContractInvalid, "format", "not a WebAssembly"},
 		{"no manifest", event(""), []byte("{"), protocol.CodeManifestInvalid, "", ""},

@@ -51,6 +51,7 @@ var hostFunctions = []struct{ name, params, result string }{
 	{abi.HostEmit, "iiiiii", ""}, {abi.HostBlockHeight, "", "l"}, {abi.HostBlockTimeMs, "", "l"}, {abi.HostSelf, "i", ""},
 	{abi.HostCall, "iiiiilii", "l"}, {abi.HostSchedule, "iilii", "l"}, {abi.HostCancel, "l", "i"},
 	{abi.HostSHA256, "iii", ""}, {abi.HostVerify, "iii", "i"}, {abi.HostLog, "ii", ""}, {abi.HostAbort, "iii", ""},
+	{abi.HostBalance, "iii", "l"}, {abi.HostTransfer, "iiil", "i"}, {abi.HostDebit, "iiil", "i"}, {abi.HostHold, "iiill", "l"}, {abi.HostRelease, "lil", "i"},
 }
 
 // Host calls a host function with what is on the stack.
