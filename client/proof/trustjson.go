@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 
 	"github.com/cairn-ledger/cairn/client/protocol"
 )
@@ -85,7 +86,7 @@ func strictJSON(b []byte, into any) error {
 	if err := decoder.Decode(into); err != nil {
 		return fmt.Errorf("%w: %w", ErrForm, err)
 	}
-	if decoder.More() {
+	if _, err := decoder.Token(); err != io.EOF {
 		return fmt.Errorf("%w: more follows the document", ErrForm)
 	}
 	return nil
