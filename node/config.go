@@ -41,6 +41,7 @@ type Config struct {
 	LogFormat      string   `toml:"log_format" comment:"text for people, json for machines."`
 	KeepVersions   uint64   `toml:"keep_versions" comment:"How many past versions of the state to keep for queries and proofs at earlier heights; 0 keeps all."`
 	KeepBlocks     uint64   `toml:"keep_blocks" comment:"How many blocks to keep. 0 keeps all: then what was erased stays inside the block that brought it (docs/privacy.md). Peers that fell further behind cannot catch up from this node."`
+	AuditTokens    bool     `toml:"audit_tokens" comment:"Hold the supply of every asset to the sum of all balances, holds and streams after each block, and stop where they differ. It reads them all: for a node that has the time."`
 	CacheBytes     int64    `toml:"cache_bytes" comment:"Memory for the ledger's block cache, in bytes."`
 	MaxConnections int      `toml:"max_connections" comment:"Connections the API serves at once; more wait in the backlog."`
 

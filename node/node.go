@@ -26,7 +26,6 @@ import (
 	"github.com/cairn-ledger/cairn/node/internal/app"
 	"github.com/cairn-ledger/cairn/node/internal/cosign"
 	"github.com/cairn-ledger/cairn/node/internal/gateway"
-	"github.com/cairn-ledger/cairn/node/internal/machine"
 	"github.com/cairn-ledger/cairn/node/internal/store"
 	"github.com/cairn-ledger/cairn/node/internal/store/cometdb"
 	"github.com/cairn-ledger/cairn/node/internal/store/local"
@@ -88,7 +87,7 @@ func Open(home string, c Config, logTo io.Writer) (n *Node, err error) {
 		return n, err
 	}
 	n.app = app.New(app.Config{
-		Machine: machine.New(n.genesis.ChainID, n.engine), Store: n.store, Genesis: n.genesis, Log: n.log,
+		Machine: n.newMachine(), Store: n.store, Genesis: n.genesis, Log: n.log,
 		ProposalBytes: c.BlockBytes, KeepBlocks: c.KeepBlocks, Halt: n.halt,
 	})
 	if n.comet, err = n.newComet(home); err != nil {

@@ -4,7 +4,17 @@ import (
 	"github.com/cairn-ledger/cairn/client/protocol"
 	"github.com/cairn-ledger/cairn/client/rest"
 	"github.com/cairn-ledger/cairn/node/internal/bank"
+	"github.com/cairn-ledger/cairn/node/internal/machine"
 )
+
+// newMachine makes the machine, which audits tokens where that is configured.
+func (n *Node) newMachine() *machine.Machine {
+	m := machine.New(n.genesis.ChainID, n.engine)
+	if n.config.AuditTokens {
+		m.AuditTokens()
+	}
+	return m
+}
 
 // State reads the state after a height; 0 is the newest.
 func (b *backend) State(height uint64) (bank.Reader, rest.At, error) {
