@@ -77,6 +77,7 @@ func (n *Node) newGateway(home string, ledger gateway.Ledger) (*gateway.Gateway,
 
 // serve starts what runs beside the API, until ctx ends.
 func (n *Node) serve(ctx context.Context, work *sync.WaitGroup) {
+	work.Go(func() { n.subscriptions.Run(ctx) })
 	if n.gateway == nil {
 		return
 	}

@@ -29,6 +29,7 @@ import (
 	"github.com/cairn-ledger/cairn/node/internal/store"
 	"github.com/cairn-ledger/cairn/node/internal/store/cometdb"
 	"github.com/cairn-ledger/cairn/node/internal/store/local"
+	"github.com/cairn-ledger/cairn/node/internal/subscription"
 	"github.com/cairn-ledger/cairn/node/internal/vm"
 )
 
@@ -48,8 +49,9 @@ type Node struct {
 	listen net.Listener
 	keeper *cosign.Keeper
 
-	local   *local.DB // what the node remembers beside the ledger
-	gateway *gateway.Gateway
+	local         *local.DB // what the node remembers beside the ledger
+	gateway       *gateway.Gateway
+	subscriptions *subscription.Manager
 
 	sets     cmtstate.Store // CometBFT's record of validator sets
 	blocks   *cometdb.DB    // CometBFT's block store
@@ -101,7 +103,13 @@ func Open(home string, c Config, logTo io.Writer) (n *Node, err error) {
 	if n.local, err = local.Open(filepath.Join(home, localDir), nil); err != nil {
 		return n, err
 	}
-	config := api.Config{MaxConnections: c.MaxConnections, Log: n.log, Tokens: access.Open(home)}
+	events := &eventLog{backend: backend}
+	if n.subscriptions, err = subscription.Open(n.local, events, n.log.With("in", "subscriptions")); err != nil {
+		return n, err
+	}
+	config := api.Config{
+		MaxConnections: c.MaxConnections, Log: n.log, Tokens: access.Open(home), Events: events, Subscriptions: n.subscriptions,
+	}
 	if n.gateway, err = n.newGateway(home, backend); err != nil {
 		return n, err
 	}

@@ -42,6 +42,10 @@ func (s *Server) answer(route route) http.Handler {
 			status = s.refuse(w, err)
 			return
 		}
+		if next, ok := value.(live); ok {
+			status = s.tell(w, r, next)
+			return
+		}
 		status = http.StatusOK
 		if a, ok := value.(accepted); ok {
 			status, value = http.StatusAccepted, a.any

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/cairn-ledger/cairn/client/protocol"
+	"github.com/cairn-ledger/cairn/node/internal/subscription"
 )
 
 // Limits and time-outs of every connection, so that a slow or hostile client
@@ -35,8 +36,12 @@ type Config struct {
 	Log            *slog.Logger
 	// Gateway submits events on behalf of others. Nil refuses them.
 	Gateway Gateway
-	// Tokens says who those are. It is required with Gateway.
+	// Tokens says who those are. It is required with Gateway and Subscriptions.
 	Tokens Tokens
+	// Events is the log that is followed; nil where none is.
+	Events subscription.Log
+	// Subscriptions keeps those of consumers, on Events. Nil keeps none.
+	Subscriptions *subscription.Manager
 }
 
 // Server is the HTTP face of a node.
@@ -47,6 +52,7 @@ type Server struct {
 	guard   *guard
 	metrics *metrics
 	submits chan struct{} // one token for each submission under way
+	lives   chan struct{} // one token for each answer that goes on
 	bodies  budget
 	answers budget
 	drain   context.CancelFunc // ends what waits inside requests
@@ -61,7 +67,7 @@ func New(backend Backend, c Config) (*Server, error) {
 		c.MaxSubmissions = 256
 	}
 	s := &Server{
-		backend: backend, config: c, guard: newGuard(c.MaxConnections), submits: make(chan struct{}, c.MaxSubmissions),
+		backend: backend, config: c, guard: newGuard(c.MaxConnections), submits: make(chan struct{}, c.MaxSubmissions), lives: make(chan struct{}, maxLive),
 		bodies: budget{max: bodyBudget}, answers: budget{max: answerBudget},
 	}
 	var err error
@@ -113,7 +119,7 @@ type route struct {
 
 // routes lists the API; docs/api.md explains it.
 func (s *Server) routes() []route {
-	return append(slices.Concat(s.tokenRoutes(), s.auditRoutes(), s.eventRoutes()), []route{
+	return append(slices.Concat(s.tokenRoutes(), s.auditRoutes(), s.eventRoutes(), s.subscriptionRoutes()), []route{
 		{pattern: "POST /v1/transactions", params: []string{"wait"}, handle: s.submit, body: true},
 		{pattern: "GET /v1/transactions/{id}", params: []string{"wait"}, handle: s.status},
 		{pattern: "GET /v1/head", params: []string{"height", "time"}, handle: s.head},
