@@ -49,7 +49,7 @@ type scenario struct {
 var scenarios = []scenario{
 	{name: "order", about: "events are ordered, logged and proved; no contract runs", kinds: []kind{parking}},
 	{name: "parking", about: "every reading is delivered to the parking contract", kinds: []kind{parking}, contracts: []string{"parking"}},
-	{name: "metering", about: "every reading debits the prepaid account of its meter", kinds: []kind{metering}, contracts: []string{"metering"}},
+	{name: "metering", about: "every reading debits tokens of its meter's payer", kinds: []kind{metering}, contracts: []string{"metering"}},
 	{name: "mixed", about: "parking and metering at once, with queries and receipts beside", kinds: []kind{parking, metering}, contracts: []string{"parking", "metering"}},
 	{name: "small", about: "parking readings, each in a signed transaction of its own", kinds: []kind{parking}, contracts: []string{"parking"}},
 	{name: "query", about: "queries of a contract; figures count queries", kinds: []kind{parking}, contracts: []string{"parking"}, reads: true},

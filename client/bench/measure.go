@@ -140,7 +140,9 @@ func (m *measured) into(r *Result) {
 	r.EventsPerSecond, r.LatencyMs = round(m.perSecond(), 0), m.latency
 	first, last := m.begin.readings[0], m.end.readings[0]
 	between := last.at.Sub(first.at).Seconds()
-	r.ExecutedPerSecond = round((last.delivered-first.delivered)/between, 0)
+	if entries := last.entries - first.entries; entries > 0 { // both counted block by block, at one moment
+		r.ExecutedPerSecond = round(m.perSecond()*(last.delivered-first.delivered)/entries, 0)
+	}
 	d.MaxMs, d.points, d.QueriesBeside, d.ReceiptsBeside = m.maxMs, m.points, m.queries, m.receipts
 	d.BlockMs, d.CPUMicros = m.blockMs(), m.cpuMicros()
 	d.TxsPerSecond = (last.txs - first.txs) / between

@@ -45,6 +45,7 @@ type run struct {
 	producer protocol.PrivateKey
 	author   protocol.PrivateKey
 	load     load
+	meters   *meters // nil where none is read
 }
 
 func measureLedger(ctx context.Context, c *Config, s *scenario, result *Result) error {
@@ -162,6 +163,9 @@ func (r *run) audit(ctx context.Context, before *look, result *Result) error {
 	if err := r.checkExecuted(before, after); err != nil {
 		return err
 	}
+	if err := r.checkPaid(ctx); err != nil {
+		return err
+	}
 	if result.ReceiptsVerified, err = verifyReceipts(ctx, r.clients, found.indexes); err != nil {
 		return fmt.Errorf("no figures: a receipt does not verify: %w", err)
 	}
@@ -197,7 +201,7 @@ func (r *run) deploy(ctx context.Context) error {
 		}
 		var args []byte
 		if name == "metering" {
-			args = []byte(`{"stamp":"start","tariff":"bench","effective":"2000-01-01T00:00:00Z","bands":"flat 40"}`)
+			args = []byte(meterTariff)
 		}
 		if _, err := r.clients[0].Deploy(ctx, r.author, module, manifest, args); err != nil {
 			return fmt.Errorf("deploy %s: %w", name, err)

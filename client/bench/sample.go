@@ -17,7 +17,7 @@ import (
 // reading is what one validator said of itself at one moment.
 type reading struct {
 	at              time.Time
-	height, entries float64
+	height, entries float64 // entries of transactions, since the start
 	lag             float64 // entries that a contract has yet to look at
 	delivered, dead float64 // deliveries since the start
 	blocks          float64
@@ -32,7 +32,7 @@ type reading struct {
 // names of the metrics in a reading.
 func (r *reading) fields() map[string]*float64 {
 	return map[string]*float64{
-		"cairn_height": &r.height, "cairn_log_entries": &r.entries, "cairn_contract_lag_entries": &r.lag,
+		"cairn_height": &r.height, "cairn_entries_total": &r.entries, "cairn_contract_lag_entries": &r.lag,
 		"cairn_deliveries_total": &r.delivered, "cairn_dead_letters_total": &r.dead, "cairn_blocks_total": &r.blocks,
 		"cairn_transactions_total": &r.txs, "cairn_transactions_refused_total": &r.refused,
 		"cairn_execute_seconds_total": &r.executeSeconds, "cairn_commit_seconds_total": &r.commitSeconds,

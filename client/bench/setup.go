@@ -1,14 +1,11 @@
 package bench
 
 import (
-	"context"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/cairn-ledger/cairn/client"
 	"github.com/cairn-ledger/cairn/client/protocol"
@@ -61,45 +58,4 @@ func (d *devnet) key(name string) (key protocol.PrivateKey, err error) {
 		return key, fmt.Errorf("key %s: %w", name, err)
 	}
 	return protocol.PrivateKeyFromBytes(secret)
-}
-
-// setUpAtOnce is how many calls are under way while meters are registered.
-const setUpAtOnce = 48
-
-// setUpMeters registers every meter with a prepaid account of its own, so that
-// each reading debits one.
-func (r *run) setUpMeters(ctx context.Context) error {
-	var subjects []string
-	for _, s := range r.load.streams {
-		for n := range uint64(subjectsPerStream) {
-			if s.kind == metering {
-				subjects = append(subjects, s.subject(n))
-			}
-		}
-	}
-	if len(subjects) == 0 {
-		return nil
-	}
-	fmt.Fprintf(r.Say, "registering %d prepaid meters\n", len(subjects))
-	contract, ok, err := r.clients[0].Contract(ctx, "metering")
-	if err != nil || !ok {
-		return fmt.Errorf("contract metering: there is %t, %w", ok, err)
-	}
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(setUpAtOnce)
-	for i, meter := range subjects {
-		c := r.clients[i%len(r.clients)]
-		group.Go(func() error {
-			for _, call := range [...]struct{ method, args string }{
-				{"register", fmt.Sprintf(`{"meter":%q,"account":%q,"tariff":"bench","prepaid":true}`, meter, meter)},
-				{"credit", fmt.Sprintf(`{"account":%q,"amount":%d}`, meter, uint64(1)<<50)},
-			} {
-				if _, err := c.Call(ctx, r.author, contract.Address, call.method, json.RawMessage(call.args)); err != nil {
-					return fmt.Errorf("meter %s: %s: %w", meter, call.method, err)
-				}
-			}
-			return nil
-		})
-	}
-	return group.Wait()
 }
