@@ -10,6 +10,7 @@ import (
 	"github.com/cairn-ledger/cairn/client/protocol"
 	"github.com/cairn-ledger/cairn/client/rest"
 	"github.com/cairn-ledger/cairn/node/internal/light"
+	"github.com/cairn-ledger/cairn/node/internal/machine"
 	"github.com/cairn-ledger/cairn/node/internal/store"
 	"github.com/cairn-ledger/cairn/node/internal/store/state"
 )
@@ -35,6 +36,9 @@ func (b *backend) Block(height uint64) (rest.Block, error) {
 	if err != nil {
 		return rest.Block{}, asRefusal(err, "height %d is not kept", height)
 	}
+	if err := b.notErased(height, p.head.LogSize, after.LogSize); err != nil {
+		return rest.Block{}, err
+	}
 	out := rest.Block{
 		Height:  height,
 		Decided: proof.Decided{ChainID: b.genesis.ChainID, Header: p.header, AppHash: p.head.AppHash, Commit: p.commit},
@@ -53,6 +57,19 @@ func (b *backend) Block(height uint64) (rest.Block, error) {
 	out.Decided.Header.Blocks = protocol.Hash{} // it follows from the rest
 	out.Before.LogPeaks, err = b.store.LogPeaks(p.head.LogSize)
 	return out, err
+}
+
+// notErased refuses a block whose transactions carry what was erased since.
+func (b *backend) notErased(height, from, to uint64) error {
+	view, _, err := b.viewAt(0)
+	if err != nil {
+		return err
+	}
+	index, some, err := machine.NextErased(view, from)
+	if err == nil && some && index < to {
+		err = protocol.Refuse(protocol.CodeErased, "block %d carried the payload of entry %d, which was erased since; its transactions are not shown", height, index)
+	}
+	return err
 }
 
 // HeightAt is the last height whose block's time is at or before a time.

@@ -209,11 +209,13 @@ func (a *audited) testLies(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, lie := range []struct{ path, old, new string }{
-		{"/v1/blocks/", `"logSize":`, `"logSize":1`},
-		{"/v1/blocks/", `"txs":[`, `"txs":["AAAA",`},
-		{"/v1/receipts/", "parking", "Parking"},
-		{"/v1/state?", "\x00\x00", "\x00\x01"},
+	for _, lie := range []struct{ path, old, new, says string }{
+		{"/v1/blocks/", `"logSize":`, `"logSize":1`, "the validators signed"},
+		{"/v1/blocks/", `"txs":[`, `"txs":["AAAA",`, "did not sign"},
+		{"/v1/receipts/", "parking", "Parking", "digest"},
+		{"/v1/state?", "\x00\x00", "\x00\x01", "digest"},
+		{"/v1/state/keys?", `"keys":["`, `"keys":["AAAA","`, "is not one"},
+		{"/v1/state/since?", `"since":`, `"since":1`, ""},
 	} {
 		proxy := httputil.NewSingleHostReverseProxy(target)
 		proxy.ModifyResponse = func(r *http.Response) error {
@@ -228,7 +230,7 @@ func (a *audited) testLies(t *testing.T) {
 		}
 		server := httptest.NewServer(proxy)
 		out, code := runCode(t, binary(t, "cairn"), "audit", "why", fmt.Sprint(a.price), "--node", server.URL, "--genesis", a.genesis)
-		if code != 3 || strings.Contains(out, "The outcome reproduces") {
+		if code != 3 || strings.Contains(out, "The outcome reproduces") || !strings.Contains(out, lie.says) {
 			t.Errorf("%q for %q in %s: exit %d\n%s", lie.new, lie.old, lie.path, code, out)
 		}
 		server.Close()

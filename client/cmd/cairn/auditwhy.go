@@ -187,7 +187,7 @@ func byTransaction(e *provenEntry) bool {
 // signed finds the transaction that brought an entry in its block.
 func (a *auditor) signed(ctx context.Context, e *provenEntry) (*whySigned, error) {
 	block, err := a.Block(ctx, e.Height)
-	if code, refused := protocol.CodeOf(err); refused && (code == protocol.CodePruned || code == protocol.CodeUnavailable) {
+	if code, refused := protocol.CodeOf(err); refused && (code == protocol.CodePruned || code == protocol.CodeErased) {
 		return nil, nil
 	}
 	if err != nil {
@@ -328,8 +328,11 @@ func (a *auditor) history(ctx context.Context, w *why, r *repeated, before int, 
 		if err != nil {
 			return nil, false, err
 		}
-		if since.Since < 2 || since.Since > r.source.height {
-			return out, since.Since > 0, nil
+		if !since.Exists || since.Since > r.source.height {
+			return nil, false, fmt.Errorf("%w: the node does not know who wrote %s, which the state has", errInvalid, w.keyWords(key))
+		}
+		if since.Since < 2 { // the founding, or block 1, which rests on it
+			return out, true, nil
 		}
 		if r, err = a.repeat(ctx, since.Since); err != nil {
 			return nil, false, err
@@ -377,6 +380,9 @@ func (a *auditor) sumUp(w *why) {
 	w.Trust.Validators, w.Trust.Power = len(latest.Validators()), latest.TotalPower()
 	if scans > 0 {
 		w.Notes = append(w.Notes, fmt.Sprintf("The blocks asked for %d lists of keys. That each key listed is in the state is proven; that no other key was left out is not by itself, but the blocks came to the logs that the validators signed.", scans))
+	}
+	if len(w.Blocks) > 1 {
+		w.Notes = append(w.Notes, "Which block wrote a value last is a node's word. That the block did write it is proven by executing it; that no later one changed it and another put it back is not.")
 	}
 	switch {
 	case w.Verdict != "":
