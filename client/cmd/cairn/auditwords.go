@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/cairn-ledger/cairn/client/protocol"
 	"github.com/cairn-ledger/cairn/node/sim"
@@ -31,7 +32,7 @@ func (w *why) words(e *provenEntry) string {
 		case protocol.TxControl:
 			return fmt.Sprintf("%s of %s by %s", act.Name, w.name(act.Contract), e.Origin)
 		}
-		return fmt.Sprintf("call of %s of %s by %s with %s", act.Name, w.name(act.Contract), e.Origin, act.Args)
+		return fmt.Sprintf("call of %s of %s by %s with %s", act.Name, w.name(act.Contract), e.Origin, compact(act.Args))
 	case *protocol.TimerAct:
 		return fmt.Sprintf("timer %d of %s, which fired", act.ID, w.name(e.Origin))
 	case *protocol.MovementAct:
@@ -243,9 +244,15 @@ func (w *why) showStep(out io.Writer, s *whyStep, bar string) {
 	}
 }
 
-// compact is JSON on one line, cut where it is long.
+// compact is JSON on one line, cut where it is long, without what a terminal
+// could obey.
 func compact(data []byte) string {
-	text := string(bytes.Join(bytes.Fields(data), []byte(" ")))
+	text := strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return unicode.ReplacementChar
+	}, string(bytes.Join(bytes.Fields(data), []byte(" "))))
 	if len(text) > 200 {
 		return text[:200] + "..."
 	}

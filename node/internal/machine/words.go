@@ -31,7 +31,7 @@ func DescribeKey(k []byte) Words {
 		own := rest[20:]
 		switch k[0] {
 		case prefixStream:
-			return Words{Kind: "stream", Name: owner.String() + " " + string(own)}
+			return Words{Kind: "stream", Name: owner.String() + " " + Readable(own)}
 		case prefixContract:
 			return Words{Kind: "contract", Name: owner.String(), Contract: owner}
 		case prefixCursor:
@@ -74,11 +74,11 @@ func bankKey(k []byte) Words {
 	rest := k[1:]
 	switch {
 	case k[0] == protocol.BankBalance && len(rest) > 20:
-		return Words{Kind: "balance", Name: protocol.Address(rest).String() + " " + string(rest[20:])}
+		return Words{Kind: "balance", Name: protocol.Address(rest).String() + " " + Readable(rest[20:])}
 	case k[0] == protocol.BankAsset:
 		return Words{Kind: "asset", Name: Readable(rest)}
 	case k[0] == protocol.BankAllowance && len(rest) > 40:
-		return Words{Kind: "allowance", Name: fmt.Sprintf("%s to %s %s", protocol.Address(rest), protocol.Address(rest[20:]), rest[40:])}
+		return Words{Kind: "allowance", Name: fmt.Sprintf("%s to %s %s", protocol.Address(rest), protocol.Address(rest[20:]), Readable(rest[40:]))}
 	case k[0] == protocol.BankHold && len(rest) == 8:
 		return Words{Kind: "hold", Name: number(rest)}
 	case k[0] == protocol.BankStream && len(rest) == 8:
