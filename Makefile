@@ -42,7 +42,7 @@ e2e: ## the end-to-end tests alone; ARGS="-cycles 200 -seed 7"
 	go test ./node/e2e -count=1 -v -timeout 60m -args $(ARGS)
 
 bench: ## benchmarks of the hot paths
-	go test -run NONE -bench . -benchmem ./client/protocol ./client/proof ./node/internal/store/... ./node/internal/vm/... ./node/internal/shipped
+	go test -run NONE -bench . -benchmem ./client/protocol ./client/proof ./node/internal/machine ./node/internal/bank ./node/internal/store/... ./node/internal/vm/... ./node/internal/shipped
 
 bench-smoke: build ## a short `cairn bench order`: events/s, and the ratio to the consensus engine alone in the same run
 	@timeout 60 bin/cairn bench order --seconds 4 --warmup 1s
