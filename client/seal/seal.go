@@ -81,6 +81,15 @@ func Seal(e protocol.Event, key Key, o Options) (protocol.Event, error) {
 	return e, e.Validate()
 }
 
+// KeyOf names the key that an event was sealed with.
+func KeyOf(e *protocol.Event) (KeyID, error) {
+	v, err := parseEnvelope(e)
+	if err != nil {
+		return KeyID{}, err
+	}
+	return v.Key, nil
+}
+
 // Open answers an event as it was before it was sealed.
 func Open(e protocol.Event, key Key) (protocol.Event, error) {
 	v, err := parseEnvelope(&e)

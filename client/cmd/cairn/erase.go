@@ -48,7 +48,7 @@ either by an auditor. Reasons: ` + strings.Join(protocol.EraseReasons(), ", ") +
 				if err != nil {
 					return fmt.Errorf("%d events were erased, and then: %w", erased, err)
 				}
-				return s.tellErased(map[string]any{"stream": stream, "erased": erased, "reason": why}, "erased      %d events of %s\n", erased, stream)
+				return s.tell(map[string]any{"stream": stream, "erased": erased, "reason": why}, "erased      %d events of %s\n", erased, stream)
 			}
 			index, err := indexArg(args[0])
 			if err != nil {
@@ -58,7 +58,7 @@ either by an auditor. Reasons: ` + strings.Join(protocol.EraseReasons(), ", ") +
 			if err != nil {
 				return err
 			}
-			return s.tellErased(map[string]any{"index": index, "erasedBy": status.FirstIndex, "height": status.Height, "reason": why},
+			return s.tell(map[string]any{"index": index, "erasedBy": status.FirstIndex, "height": status.Height, "reason": why},
 				"erased      entry %d, at height %d; entry %d says so\n", index, status.Height, status.FirstIndex)
 		},
 	}
@@ -71,7 +71,7 @@ either by an auditor. Reasons: ` + strings.Join(protocol.EraseReasons(), ", ") +
 	return cmd
 }
 
-func (s *session) tellErased(v any, format string, args ...any) error {
+func (s *session) tell(v any, format string, args ...any) error {
 	if s.json {
 		return s.printJSON(v)
 	}

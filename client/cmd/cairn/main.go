@@ -89,7 +89,7 @@ func root() *cobra.Command {
 	flags.StringVar(&s.genesis, "genesis", "", "founding document of the ledger, together with --node")
 	flags.BoolVar(&s.json, "json", false, "answer in JSON, for scripts")
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	cmd.AddCommand(keysCommand(s), submitCommand(s), statusCommand(s), eventCommand(s), receiptCommand(s), logCommand(s), auditCommand(s), trustCommand(s), contractCommand(s), diffCommand(s), tokenCommand(s), subscribeCommand(s), demoCommand(s), benchCommand(s), versionCommand(s))
+	cmd.AddCommand(keysCommand(s), submitCommand(s), statusCommand(s), eventCommand(s), receiptCommand(s), logCommand(s), auditCommand(s), trustCommand(s), contractCommand(s), sealCommand(s), diffCommand(s), tokenCommand(s), subscribeCommand(s), demoCommand(s), benchCommand(s), versionCommand(s))
 	return cmd
 }
 

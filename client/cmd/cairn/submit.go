@@ -13,6 +13,7 @@ import (
 
 	"github.com/cairn-ledger/cairn/client"
 	"github.com/cairn-ledger/cairn/client/connector"
+	"github.com/cairn-ledger/cairn/client/protocol"
 )
 
 // mappingExample reads a file with the columns meter, read and kWh.
@@ -37,7 +38,7 @@ int, uint, decimal (its digits are kept), string and bool.`,
 		Args: exactly(1, "a file of events"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if stream == "" {
-				stream = streamName(strings.TrimSuffix(filepath.Base(args[0]), filepath.Ext(args[0])))
+				stream = streamOf(args[0])
 			}
 			if mapping == "" && strings.EqualFold(filepath.Ext(args[0]), ".csv") {
 				return usageError{fmt.Errorf("%s is CSV: --mapping FILE says how its columns become events", args[0])}
@@ -53,7 +54,9 @@ int, uint, decimal (its digits are kept), string and bool.`,
 				return err
 			}
 			defer source.Close()
-			return s.submitAll(cmd.Context(), source, key, stream)
+			return s.submitAll(cmd.Context(), source, key, stream, func(*ledger, protocol.PrivateKey) (client.ProducerConfig, error) {
+				return client.ProducerConfig{}, nil
+			})
 		},
 	}
 	cmd.Flags().StringVar(&key, "key", "producer", "key of a producer: a file, or a name in the network's keys folder")
@@ -73,7 +76,14 @@ type submitSummary struct {
 	LastIndex  uint64 `json:"lastIndex"`
 }
 
-func (s *session) submitAll(ctx context.Context, source connector.Source, keyName, stream string) error {
+// streamOf is the stream a file's events go to when none is named.
+func streamOf(path string) string {
+	return streamName(strings.TrimSuffix(filepath.Base(path), filepath.Ext(path)))
+}
+
+// submitAll submits what a source has as configure says.
+func (s *session) submitAll(ctx context.Context, source connector.Source, keyName, stream string,
+	configure func(*ledger, protocol.PrivateKey) (client.ProducerConfig, error)) error {
 	l, err := s.connect()
 	if err != nil {
 		return err
@@ -82,7 +92,11 @@ func (s *session) submitAll(ctx context.Context, source connector.Source, keyNam
 	if err != nil {
 		return err
 	}
-	producer, err := l.NewProducer(ctx, key, stream, client.ProducerConfig{})
+	config, err := configure(l, key)
+	if err != nil {
+		return err
+	}
+	producer, err := l.NewProducer(ctx, key, stream, config)
 	if err != nil {
 		return err
 	}
