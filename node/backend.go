@@ -251,6 +251,7 @@ func (b *backend) Gauges() []api.Gauge {
 		{Name: "peers", Help: "Connected peers.", Value: float64(b.comet.Switch().Peers().Size())},
 		{Name: "mempool_transactions", Help: "Transactions that wait for a block.", Value: float64(b.comet.Mempool().Size())},
 		{Name: "mempool_bytes", Help: "Bytes that wait for a block.", Value: float64(b.comet.Mempool().SizeBytes())},
+		{Name: "erased_on_disk", Help: "1 while erased payloads wait to be taken off this disk.", Value: b.erasedOnDisk()},
 		{Name: "disk_bytes", Help: "Size of the ledger at rest.", Value: float64(usage.Disk)},
 		{Name: "memtable_bytes", Help: "Memory for what was not yet flushed.", Value: float64(usage.Memtables)},
 		{Name: "cache_bytes", Help: "Memory of the block cache.", Value: float64(usage.Cache)},
@@ -265,6 +266,13 @@ func (b *backend) Gauges() []api.Gauge {
 		{Name: "execute_seconds_total", Help: "Time spent executing blocks.", Value: totals.ExecuteSeconds, Counter: true},
 		{Name: "commit_seconds_total", Help: "Time spent making blocks durable.", Value: totals.CommitSeconds, Counter: true},
 	}
+}
+
+func (b *backend) erasedOnDisk() float64 {
+	if waits, err := machine.Unscrubbed(b.store); err != nil || waits {
+		return 1
+	}
+	return 0
 }
 
 // Query asks a contract about a height. As many queries run at once as there
