@@ -69,6 +69,11 @@ func (g *Gateway) session(ctx context.Context, c *client.Client) error {
 	if cause != nil {
 		return g.blame(failed, cause)
 	}
+	if alone && fed == nil { // all of them are decided: the next may share batches
+		g.mu.Lock()
+		g.alone = 0
+		g.mu.Unlock()
+	}
 	return fed
 }
 
@@ -95,7 +100,6 @@ func (g *Gateway) feed(ctx context.Context, p *client.Producer, from uint64, alo
 		if alone {
 			below = min(below, g.alone)
 			if from >= below {
-				g.alone = 0
 				g.mu.Unlock()
 				return nil
 			}

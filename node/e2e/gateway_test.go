@@ -1,0 +1,192 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/cairn-ledger/cairn/client"
+	"github.com/cairn-ledger/cairn/client/rest"
+)
+
+// gatewayKills is how often the gateway's node is killed while it takes events.
+const gatewayKills = 4
+
+// postBatch sends a batch through a node's gateway; status is 0 where nothing answered.
+func postBatch(node *node, token, query string, body []byte) (status int, out rest.Submission) {
+	request, err := http.NewRequest(http.MethodPost, node.API+"/v1/events"+query, bytes.NewReader(body))
+	if err != nil {
+		return 0, out
+	}
+	request.Header.Set("Authorization", "Bearer "+token)
+	request.Header.Set("Content-Type", "application/cloudevents-batch+json")
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return 0, out
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil || json.Unmarshal(text, &out) != nil {
+		return 0, out
+	}
+	return response.StatusCode, out
+}
+
+func batchOf(producer, from, count int) []byte {
+	var parts []string
+	for i := from; i < from+count; i++ {
+		parts = append(parts, fmt.Sprintf(`{"specversion":"1.0","id":"%d","source":"/sensor%d","type":"reading.v1","subject":"s","data":{"n":%d}}`, i, producer, i))
+	}
+	return []byte("[" + strings.Join(parts, ",") + "]")
+}
+
+// Whatever was answered 202 is on the ledger, and a subscription on the same
+// node sees all of it, each sensor's in order, while the node is killed again
+// and again. Producers send again what was not answered.
+func TestKilledGatewayLosesNothing(t *testing.T) {
+	nw := startNetwork(t, 4)
+	gate := nw.nodes[0]
+	token := strings.TrimSpace(run(t, binary(t, "cairnd"), "token", "add", "test", "--home", gate.Home, "--scope", "produce,consume"))
+	const producers, perBatch = 4, 50
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	defer cancel()
+	c := nw.connect()
+	subs := c.Subscriptions(gate.API, token)
+	if _, err := subs.Create(ctx, rest.NewSubscription{Name: "all", From: "beginning"}); err != nil {
+		t.Fatal(err)
+	}
+	var taken [producers]atomic.Int64 // events of each that were answered 202
+	var killing atomic.Bool
+	killing.Store(true)
+	var work sync.WaitGroup
+	for p := range producers {
+		work.Go(func() {
+			for from := 0; killing.Load() && ctx.Err() == nil; {
+				status, _ := postBatch(gate, token, "", batchOf(p, from, perBatch))
+				if status != http.StatusAccepted {
+					time.Sleep(50 * time.Millisecond)
+					continue
+				}
+				from += perBatch
+				taken[p].Store(int64(from))
+				time.Sleep(5 * time.Millisecond)
+			}
+		})
+	}
+	for range gatewayKills {
+		time.Sleep(time.Second + rand.N(time.Second))
+		nw.kill(gate)
+		nw.start(gate)
+		nw.waitReady()
+	}
+	killing.Store(false)
+	work.Wait()
+	want := 0
+	for p := range producers {
+		want += int(taken[p].Load())
+	}
+	next, repeats := followAll(t, ctx, subs, want)
+	for p := range producers {
+		if got := next[fmt.Sprintf("/sensor%d", p)]; got < int(taken[p].Load()) {
+			t.Errorf("sensor %d: the subscription saw %d of %d", p, got, taken[p].Load())
+		}
+	}
+	t.Logf("%d events answered 202, %d deliveries repeated, node killed %d times", want, repeats, gatewayKills)
+}
+
+// followAll reads the subscription until it has shown as many events, each
+// source's in order without holes; later repeats are counted.
+func followAll(t *testing.T, ctx context.Context, subs *client.Subscriptions, want int) (next map[string]int, repeats int) {
+	t.Helper()
+	next = map[string]int{}
+	seen := 0
+	err := subs.Each(ctx, "all", client.Follow{Limit: 1000, Wait: 5 * time.Second}, func(e rest.Delivered) error {
+		var data struct{ N int }
+		if err := json.Unmarshal(e.Event.Data, &data); err != nil {
+			return err
+		}
+		switch at := next[e.Event.Source]; {
+		case data.N == at:
+			next[e.Event.Source]++
+			seen++
+		case data.N < at:
+			repeats++
+		default:
+			return fmt.Errorf("%s: %d follows %d", e.Event.Source, data.N, at-1)
+		}
+		if seen >= want {
+			return client.ErrDone
+		}
+		return nil
+	})
+	if err != nil {
+		t.Errorf("after %d of %d: %v", seen, want, err)
+	}
+	return next, repeats
+}
+
+// Offered more than it carries, a gateway says so, loses nothing of what it
+// took, and takes events again as soon as it can.
+func TestOverloadedGatewaySaysSo(t *testing.T) {
+	nw := startNetwork(t, 4)
+	gate := nw.nodes[0]
+	token := strings.TrimSpace(run(t, binary(t, "cairnd"), "token", "add", "test", "--home", gate.Home))
+	const clients, perBatch = 16, 500
+	var taken, refused, other atomic.Int64
+	var last atomic.Pointer[rest.Submission]
+	var work sync.WaitGroup
+	start := time.Now()
+	for p := range clients {
+		work.Go(func() {
+			for from := 0; time.Since(start) < 8*time.Second; {
+				switch status, out := postBatch(gate, token, "", batchOf(p, from, perBatch)); status {
+				case http.StatusAccepted:
+					from += perBatch
+					taken.Add(perBatch)
+					if at := last.Load(); at == nil || at.First < out.First {
+						last.Store(&out)
+					}
+				case http.StatusTooManyRequests:
+					refused.Add(1)
+					time.Sleep(20 * time.Millisecond)
+				default:
+					other.Add(1)
+					time.Sleep(100 * time.Millisecond)
+				}
+			}
+		})
+	}
+	worst := time.Duration(0)
+	for time.Since(start) < 8*time.Second {
+		asked := time.Now()
+		if status, _ := get(gate.API + "/healthz"); status != http.StatusOK {
+			t.Errorf("healthz: %d", status)
+		}
+		worst = max(worst, time.Since(asked))
+		time.Sleep(50 * time.Millisecond)
+	}
+	work.Wait()
+	ended := time.Now()
+	var out rest.Submission
+	getJSON(t, gate.API+last.Load().Status+"?wait=30s", &out)
+	drained := time.Since(ended)
+	var stream rest.Stream
+	getJSON(t, fmt.Sprintf("%s/v1/streams/%s/gateway", gate.API, out.Producer), &stream)
+	if out.State != rest.StateCommitted || int64(stream.Next) < taken.Load() {
+		t.Errorf("%d events were answered 202, the ledger holds %d: %+v", taken.Load(), stream.Next, out.State)
+	}
+	t.Logf("taken %d (%d events/s), 429 %d times, other %d, drained %s after, worst /healthz %s", taken.Load(),
+		int64(float64(taken.Load())/ended.Sub(start).Seconds()), refused.Load(), other.Load(), drained, worst)
+	if worst > time.Second {
+		t.Errorf("/healthz took %s", worst)
+	}
+}
