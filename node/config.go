@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"strconv"
+	"slices"
 	"strings"
 	"time"
 
@@ -205,11 +206,15 @@ func (c *Config) Bytes() ([]byte, error) { return toml.Marshal(c) }
 
 const environPrefix = "CAIRN_"
 
+// othersVariables are variables with our prefix that are no settings of a node:
+// cairnd's own home, and those of the command line cairn, which one shell has too.
+var othersVariables = []string{"HOME", "NETWORK", "NODE", "GENESIS", "KEY", "TOKEN"}
+
 func (c *Config) overlayEnvironment(environ []string) error {
 	for _, pair := range environ {
 		name, value, _ := strings.Cut(pair, "=")
 		key, ours := strings.CutPrefix(name, environPrefix)
-		if !ours || key == "HOME" {
+		if !ours || slices.Contains(othersVariables, key) {
 			continue
 		}
 		if err := c.Set(strings.ToLower(key), value); err != nil {

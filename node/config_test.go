@@ -46,7 +46,7 @@ func TestConfigRoundTrip(t *testing.T) {
 
 func TestConfigOverlays(t *testing.T) {
 	home := homeWith(t, "name = \"file\"\nlog_level = \"warn\"\np2p_rate = 1000000\n")
-	c, err := LoadConfig(home, []string{"CAIRN_LOG_LEVEL=error", "CAIRN_P2P_RATE=2000000", "CAIRN_HOME=/else", "PATH=/bin"},
+	c, err := LoadConfig(home, []string{"CAIRN_LOG_LEVEL=error", "CAIRN_P2P_RATE=2000000", "CAIRN_HOME=/else", "CAIRN_NETWORK=.devnet", "CAIRN_TOKEN=secret", "PATH=/bin"},
 		map[string]string{"p2p_rate": "3000000", "peers": strings.Repeat("b", 40) + "@h:1," + strings.Repeat("c", 40) + "@h:2"})
 	if err != nil {
 		t.Fatal(err)

@@ -210,7 +210,7 @@ func TestWhatAPriceDependsOn(t *testing.T) {
 	wasm, manifest, err := contracts.Shipped("parking")
 	must(t, err)
 	l := newLedger(t, Options{})
-	address, err := l.Deploy(wasm, manifest, []byte(`{"startCents":200}`))
+	_, err = l.Deploy(wasm, manifest, []byte(`{"startCents":200}`))
 	must(t, err)
 	event := func(kind, subject, data, at string) protocol.Event {
 		when, err := time.Parse(time.RFC3339, at)
@@ -243,7 +243,7 @@ func TestWhatAPriceDependsOn(t *testing.T) {
 	depends, err := s.Depends(ground, cause, &x.Traces[0], price)
 	must(t, err)
 	for i, kv := range x.Traces[0].Read {
-		name := string(kv.Key[1+len(address):])
+		name := string(kv.Key[1+len(protocol.Address{}):])
 		if want := name == "\x01pWestA"; depends[i] != want {
 			t.Errorf("the price depends on %q (%x): %v", name, kv.Value, depends[i])
 		}

@@ -60,12 +60,6 @@ func (l *ledger) pass(actions ...protocol.GovAction) Result {
 	return result
 }
 
-// state reads the newest state with everything governance asks of one.
-func (l *ledger) state() governance.State {
-	l.t.Helper()
-	return l.store.Begin(l.store.Head().Height+1, 0).State()
-}
-
 func (l *ledger) params() genesis.Params {
 	l.t.Helper()
 	p, err := genesis.DecodeParams(l.store.Head().Params)

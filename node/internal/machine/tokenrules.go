@@ -5,24 +5,6 @@ import (
 	"github.com/cairn-ledger/cairn/node/internal/bank"
 )
 
-// setReward changes what a type's events earn, from the next batch of this
-// block on. Governance calls it when a proposal passes.
-func (x *execution) setReward(r bank.Reward) error {
-	if err := bank.SetReward(x.b.State(), r); err != nil {
-		return err
-	}
-	return x.reloadBank()
-}
-
-// setFees changes the fees, from the next transaction of this block on; nil
-// ends them. Governance calls it when a proposal passes.
-func (x *execution) setFees(f *bank.Fees) error {
-	if err := bank.SetFees(x.b.State(), f); err != nil {
-		return err
-	}
-	return x.reloadBank()
-}
-
 // bankOf is the bank for what follows from one entry.
 func (x *execution) bankOf(index uint64, blind protocol.Blind) *bank.Bank {
 	b := bank.New(x.b.State(), uint64(x.block.TimeMs))
