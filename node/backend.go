@@ -227,7 +227,10 @@ func (b *backend) Ready() error {
 	if b.comet.ConsensusReactor().WaitSync() {
 		return fmt.Errorf("catching up with the network, at height %d", b.store.Head().Height)
 	}
-	n := len(b.genesis.Validators)
+	n, err := b.validators()
+	if err != nil {
+		return err
+	}
 	if peers, need := b.comet.Switch().Peers().Size(), n*2/3; n > 1 && peers < need {
 		return fmt.Errorf("%d peers are connected, %d are needed for a quorum", peers, need)
 	}

@@ -57,7 +57,8 @@ const (
 //     throughput is lost waiting for late votes.
 //   - No recheck: a waiting transaction cannot become harmful, only
 //     refused, and rechecking doubles the cost of a full mempool.
-//   - No peer exchange: a permissioned network knows its peers.
+//   - No peer exchange: a permissioned network knows its peers, and the
+//     application is asked about each (filter_peers).
 func cometConfig(home string, c *Config) *cmtconfig.Config {
 	cfg := cmtconfig.DefaultConfig()
 	cfg.SetRoot(home)
@@ -74,6 +75,7 @@ func cometConfig(home string, c *Config) *cmtconfig.Config {
 	cfg.P2P.PersistentPeers = strings.Join(c.Peers, ",")
 	cfg.P2P.PersistentPeersMaxDialPeriod = 2 * time.Second
 	cfg.P2P.PexReactor = false
+	cfg.FilterPeers = true
 	cfg.P2P.AddrBook = "data/addrbook.json"
 	cfg.P2P.AddrBookStrict = false
 	cfg.P2P.AllowDuplicateIP = true

@@ -90,7 +90,7 @@ func Open(home string, c Config, logTo io.Writer) (n *Node, err error) {
 	}
 	n.app = app.New(app.Config{
 		Machine: n.newMachine(), Store: n.store, Genesis: n.genesis, Log: n.log,
-		ProposalBytes: c.BlockBytes, KeepBlocks: c.KeepBlocks, Halt: n.halt,
+		ProposalBytes: c.BlockBytes, KeepBlocks: c.KeepBlocks, Halt: n.halt, TrustPeer: n.trusts,
 	})
 	if n.comet, err = n.newComet(home); err != nil {
 		return n, err
@@ -192,6 +192,7 @@ func (n *Node) Run(ctx context.Context) error {
 	defer work.Wait()
 	defer stop()
 	work.Go(func() { (&scrubber{node: n, blocks: n.blocks, walDir: filepath.Join(n.home, walDir)}).run(working) })
+	work.Go(func() { n.keepOutPeers(working) })
 	n.serve(working, &work)
 	served := make(chan error, 1)
 	go func() { served <- n.api.Serve(n.listen) }()

@@ -139,9 +139,6 @@ func Create(dir string, o Options) (*Network, error) {
 		return nil, err
 	}
 	network := &Network{ChainID: o.ChainID, Genesis: filepath.Join(dir, GenesisFile), dir: dir}
-	if err := os.WriteFile(network.Genesis, founded.Document.Bytes(), 0o644); err != nil {
-		return nil, err
-	}
 	for i, key := range founded.Validators {
 		home := filepath.Join(dir, founded.Document.Validators[i].Name)
 		id, err := node.WriteKeys(home, key, founded.LogKeys[i])
@@ -151,10 +148,16 @@ func Create(dir string, o Options) (*Network, error) {
 		if err := node.WriteAccountKey(filepath.Join(home, node.GatewayKeyFile), founded.Document.Validators[i].Name+" gateway", gateways[i]); err != nil {
 			return nil, err
 		}
+		if err := founded.Document.Validators[i].NodeID.UnmarshalText([]byte(id)); err != nil { // it is admitted from the start
+			return nil, err
+		}
 		network.Nodes = append(network.Nodes, Address{
 			Name: founded.Document.Validators[i].Name, ID: id, Home: home,
 			API: APIURL(o.BasePort + i), RPC: APIURL(o.BasePort + rpcOffset + i),
 		})
+	}
+	if err := os.WriteFile(network.Genesis, founded.Document.Bytes(), 0o644); err != nil {
+		return nil, err
 	}
 	for i := range network.Nodes {
 		if err := network.configure(i, o.BasePort, founded.Document); err != nil {

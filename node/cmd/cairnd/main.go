@@ -52,7 +52,7 @@ func root() *cobra.Command {
 		SilenceUsage:  true,
 	}
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	cmd.AddCommand(initCommand(), startCommand(), devnetCommand(), configCommand(), fsckCommand(), tokenCommand(), versionCommand())
+	cmd.AddCommand(initCommand(), joinCommand(), startCommand(), devnetCommand(), configCommand(), fsckCommand(), tokenCommand(), versionCommand())
 	return cmd
 }
 

@@ -19,6 +19,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"strings"
 	"sync"
 	"time"
 
@@ -33,7 +34,8 @@ import (
 // Version of the rules, in every block's header.
 const Version = 1
 
-// Config is what an App is made of. Every field is required but KeepBlocks.
+// Config is what an App is made of. Every field is required but KeepBlocks and
+// TrustPeer.
 type Config struct {
 	Machine *machine.Machine
 	Store   *store.Store
@@ -46,6 +48,9 @@ type Config struct {
 	KeepBlocks uint64
 	// Halt stops the process for good; it does not return.
 	Halt func(error)
+	// TrustPeer lets a peer in that the newest state does not admit: a node that
+	// catches up knows an old registry. Nil trusts nobody beside it.
+	TrustPeer func(protocol.NodeID) bool
 }
 
 // App is the application as CometBFT sees it. CometBFT calls FinalizeBlock and
@@ -140,9 +145,12 @@ func (a *App) Check(tx []byte) error {
 	return a.Machine.CheckTx(view, head, tx)
 }
 
-// Query points to where questions are answered: the node's API, with proofs
-// that auditors verify. abci_query has none of them.
-func (a *App) Query(context.Context, *abci.RequestQuery) (*abci.ResponseQuery, error) {
+// Query answers whether a peer is let in. For other questions it points to
+// where they are answered: the node's API, with proofs that auditors verify.
+func (a *App) Query(_ context.Context, req *abci.RequestQuery) (*abci.ResponseQuery, error) {
+	if about, filter := strings.CutPrefix(req.Path, peerFilter); filter {
+		return a.filterPeer(about), nil
+	}
 	return &abci.ResponseQuery{
 		Code: uint32(protocol.CodeMethodNotAllowed), Height: int64(a.Store.Head().Height),
 		Log: "this ledger answers questions at the node's HTTP API",

@@ -128,7 +128,7 @@ func Approved(s Reader, code protocol.Hash) (bool, error) {
 
 // Admits says whether a node may be a peer: where no node is registered, every
 // one may.
-func Admits(s State, id protocol.NodeID) (bool, error) {
+func Admits(s Lister, id protocol.NodeID) (bool, error) {
 	if _, ok, err := s.Get(protocol.NodeKey(id)); err != nil || ok {
 		return ok, err
 	}

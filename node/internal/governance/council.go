@@ -18,7 +18,10 @@ import (
 // Reader is the state as governance reads it at one key.
 type Reader = membership.Reader
 
-// State is the state as governance changes it, or lists what it holds.
+// Lister is the state as governance lists what it holds.
+type Lister = membership.Lister
+
+// State is the state as governance changes it.
 type State = membership.Writer
 
 // damaged makes a fault of what cannot be read; it must not be taken for a refusal.
@@ -41,7 +44,7 @@ func Seat(s Reader, account protocol.Address) (protocol.CouncilMember, error) {
 }
 
 // Council lists the members by ascending address.
-func Council(s State) ([]protocol.CouncilMember, error) {
+func Council(s Lister) ([]protocol.CouncilMember, error) {
 	found, err := s.Scan(protocol.GovKey(protocol.GovKeyCouncil), nil, protocol.MaxCouncil)
 	if err != nil {
 		return nil, err
@@ -96,7 +99,7 @@ func SetSeat(s State, account protocol.Address, weight uint64) error {
 }
 
 // count reads the votes on a proposal by the weights of the present council.
-func count(s State, proposal uint64) (t protocol.Tally, err error) {
+func count(s Lister, proposal uint64) (t protocol.Tally, err error) {
 	members, err := Council(s)
 	if err != nil {
 		return t, err

@@ -32,7 +32,7 @@ func Dispute(s Reader, index uint64) (*protocol.DisputeRecord, error) {
 }
 
 // Disputes lists them after an index, ascending; a nil after begins at the first.
-func Disputes(s State, after *uint64, limit int) ([]*protocol.DisputeRecord, error) {
+func Disputes(s Lister, after *uint64, limit int) ([]*protocol.DisputeRecord, error) {
 	var from []byte
 	if after != nil {
 		from = protocol.DisputeKey(*after)

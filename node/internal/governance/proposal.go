@@ -74,7 +74,7 @@ func Find(s Reader, index uint64) (*protocol.Proposal, error) {
 }
 
 // Proposals lists them after an index, ascending; a nil after begins at the first.
-func Proposals(s State, after *uint64, limit int) ([]*protocol.Proposal, error) {
+func Proposals(s Lister, after *uint64, limit int) ([]*protocol.Proposal, error) {
 	prefix := protocol.GovKey(protocol.GovKeyProposal)
 	var from []byte
 	if after != nil {
@@ -180,7 +180,7 @@ func Expire(s State, index, height uint64) (*protocol.Proposal, error) {
 
 // Votes are the votes cast on a proposal, by ascending address, whoever is in
 // the council today.
-func Votes(s State, index uint64) (map[protocol.Address]bool, error) {
+func Votes(s Lister, index uint64) (map[protocol.Address]bool, error) {
 	prefix := protocol.GovKey(protocol.GovKeyVote, u64(index))
 	votes := map[protocol.Address]bool{}
 	var after []byte

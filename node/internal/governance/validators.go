@@ -55,7 +55,7 @@ func At(s Reader, height uint64) (*protocol.ValidatorSet, error) {
 }
 
 // Sets lists the sets whose first height is greater than after, ascending.
-func Sets(s State, after uint64, limit int) ([]*protocol.ValidatorSet, error) {
+func Sets(s Lister, after uint64, limit int) ([]*protocol.ValidatorSet, error) {
 	found, err := s.Scan(protocol.GovKey(protocol.GovKeySet), protocol.ValidatorSetKey(after), limit)
 	if err != nil {
 		return nil, err

@@ -36,12 +36,18 @@ type Reader interface {
 	Get(key []byte) (value []byte, ok bool, err error)
 }
 
+// Lister is the state as membership lists what it holds: a block's overlay or
+// a past view.
+type Lister interface {
+	Reader
+	Scan(prefix, after []byte, limit int) ([]state.KV, error)
+}
+
 // Writer is the state as membership changes it.
 type Writer interface {
-	Reader
+	Lister
 	Set(key, value []byte) error
 	Delete(key []byte) error
-	Scan(prefix, after []byte, limit int) ([]state.KV, error)
 }
 
 // Read answers an account. One that nobody gave anything to is the zero

@@ -27,7 +27,7 @@ func SetDeadline(s Writer, d Deadline) error { return s.Set(d.key(), []byte{1}) 
 func DropDeadline(s Writer, d Deadline) error { return s.Delete(d.key()) }
 
 // Due lists deadlines of at most a height, the earliest first.
-func Due(s Writer, height uint64, limit int) ([]Deadline, error) {
+func Due(s Lister, height uint64, limit int) ([]Deadline, error) {
 	prefix := own(keyDeadline)
 	found, err := s.Scan(prefix, nil, limit)
 	if err != nil {

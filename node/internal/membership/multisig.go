@@ -77,7 +77,7 @@ func ReadAct(s Reader, index uint64) (*Act, protocol.Body, error) {
 }
 
 // Acts lists what waits for the members of an account.
-func Acts(s Writer, account protocol.Address) ([]*Act, error) {
+func Acts(s Lister, account protocol.Address) ([]*Act, error) {
 	prefix := own(keyActOf, account[:])
 	found, err := s.Scan(prefix, nil, MaxActs)
 	if err != nil {
