@@ -18,6 +18,7 @@ type auditor struct {
 	sandbox  *sim.Sandbox
 	entries  map[uint64]*provenEntry
 	blocks   map[uint64]*repeated
+	last     *rest.Block // that was fetched: entries of one block are met together
 	progress func(format string, args ...any)
 }
 
@@ -59,6 +60,21 @@ func (a *auditor) entry(ctx context.Context, index uint64) (*provenEntry, error)
 	}
 	a.entries[index] = e
 	return e, nil
+}
+
+// block fetches a decided block and verifies it.
+func (a *auditor) block(ctx context.Context, height uint64) (*rest.Block, error) {
+	if r := a.blocks[height]; r != nil {
+		return &r.block, nil
+	}
+	if a.last == nil || a.last.Height != height {
+		block, err := a.Block(ctx, height)
+		if err != nil {
+			return nil, err
+		}
+		a.last = &block
+	}
+	return a.last, nil
 }
 
 // value is what a key has in the state after a height; nil where it has
@@ -146,12 +162,12 @@ func (a *auditor) repeat(ctx context.Context, height uint64) (*repeated, error) 
 		return nil, errors.New("block 1 rests on the founding document; `cairn audit replay` executes it")
 	}
 	a.progress("executing block %d again", height)
-	block, err := a.Block(ctx, height)
+	block, err := a.block(ctx, height)
 	if err != nil {
 		return nil, err
 	}
 	source := &provenSource{ctx: ctx, a: a, before: block.Before, height: height - 1, values: map[string][]byte{}, first: map[string]uint64{}}
-	r := &repeated{block: block, source: source, ground: &sim.Ground{
+	r := &repeated{block: *block, source: source, ground: &sim.Ground{
 		Height: height, Time: block.Decided.Header.Time(), Txs: block.Decided.Txs, LogSize: block.Before.LogSize,
 		LogPeaks: block.Before.LogPeaks, Params: block.Before.Params, StateRoot: block.Before.StateRoot, Source: source,
 	}}

@@ -186,7 +186,7 @@ func byTransaction(e *provenEntry) bool {
 
 // signed finds the transaction that brought an entry in its block.
 func (a *auditor) signed(ctx context.Context, e *provenEntry) (*whySigned, error) {
-	block, err := a.Block(ctx, e.Height)
+	block, err := a.block(ctx, e.Height)
 	if code, refused := protocol.CodeOf(err); refused && (code == protocol.CodePruned || code == protocol.CodeErased) {
 		return nil, nil
 	}
