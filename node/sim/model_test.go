@@ -24,9 +24,11 @@ type model struct {
 	entries   map[uint64]expected // what transactions appended
 	size      uint64              // of the log
 	adds      uint64              // calls that tally counted
+	erased    map[uint64]uint64   // height by log index
+	late      map[delivery]bool   // by contract and log index: deliveries that came after the erasure
 }
 
-// delivery names a contract in a block.
+// delivery names a contract in a block, or with an entry.
 type delivery struct {
 	contract string
 	height   uint64
@@ -42,6 +44,7 @@ type expected struct {
 	sequence uint64
 	cause    uint64
 	identity identity // of an event
+	event    protocol.Event
 }
 
 // request is a transaction as the model sees it: exactly one of the pointers is set.
@@ -53,12 +56,14 @@ type request struct {
 	deploy  *deployRequest
 	call    *callRequest
 	control *controlRequest
+	erase   *eraseRequest
 }
 
 type batchRequest struct {
 	stream      string
 	first, skip uint64
 	events      []identity
+	records     []protocol.Event
 }
 
 type deployRequest struct {
@@ -77,7 +82,7 @@ func newModel(params genesis.Params, roles map[string]string) *model {
 	return &model{
 		params: params, roles: roles, next: map[streamKey]uint64{}, places: map[streamKey]map[uint64]uint64{},
 		accepted: map[identity]uint64{}, contracts: map[string]uint64{}, paused: map[string]bool{}, idle: map[delivery]bool{}, executed: map[protocol.Hash]bool{},
-		entries: map[uint64]expected{},
+		entries: map[uint64]expected{}, erased: map[uint64]uint64{}, late: map[delivery]bool{},
 	}
 }
 
@@ -103,7 +108,7 @@ func (m *model) execute(r *request, height uint64) protocol.Outcome {
 		return protocol.Outcome{Code: protocol.CodeExpired}
 	case r.expiry > height+m.params.MaxExpiryBlocks:
 		return protocol.Outcome{Code: protocol.CodeExpiryTooFar}
-	case m.roles[r.account] != role:
+	case m.roles[r.account] != role && !(r.erase != nil && m.mayEraseAny(r.account)):
 		return protocol.Outcome{Code: protocol.CodeUnauthorized}
 	case r.batch != nil:
 		return m.batch(r.account, r.batch)
@@ -113,6 +118,8 @@ func (m *model) execute(r *request, height uint64) protocol.Outcome {
 		return m.deploy(r)
 	case r.control != nil:
 		return m.control(r)
+	case r.erase != nil:
+		return m.erase(r, height)
 	}
 	return m.call(r)
 }
@@ -152,7 +159,7 @@ func (m *model) batch(account string, b *batchRequest) protocol.Outcome {
 			continue
 		}
 		who.account = account
-		e := expected{kind: protocol.EntryEvent, origin: account, sequence: sequence, cause: protocol.NoCause, identity: who}
+		e := expected{kind: protocol.EntryEvent, origin: account, sequence: sequence, cause: protocol.NoCause, identity: who, event: b.records[i]}
 		if first, met := m.accepted[who]; met && m.size-first <= m.params.DedupeWindowEntries {
 			e.kind, e.cause = protocol.EntryDuplicate, first
 			out.Duplicates++
@@ -269,6 +276,9 @@ func (m *model) audit(l *Ledger) error {
 		return fmt.Errorf("the log of %d entries gives %d", l.Size(), len(entries))
 	}
 	for i := range entries {
+		if err := m.recall(&entries[i]); err != nil {
+			return err
+		}
 		if want, foreseen := m.entries[entries[i].Index]; foreseen {
 			if err := want.check(&entries[i]); err != nil {
 				return fmt.Errorf("entry %d: %w", i, err)
@@ -323,6 +333,9 @@ func (m *model) auditContract(l *Ledger, entries []Entry, name string) (made int
 			continue
 		}
 		v, subscribed := m.deliver(name, e)
+		if subscribed && len(answers) > made && m.missed(name, e, answers[made]) {
+			v = verdict{code: protocol.CodeErased}
+		}
 		if !subscribed || v == (verdict{}) {
 			continue
 		}
@@ -383,7 +396,7 @@ func (m *model) auditState(l *Ledger, entries []Entry, name string) error {
 			due++
 		}
 		if e.Index > m.contracts[name] && (e.Kind == protocol.EntryEvent || e.Kind == protocol.EntryEmitted) {
-			if v, ok := m.deliver(name, e); ok && v.code == protocol.CodeOK {
+			if v, ok := m.deliver(name, e); ok && v.code == protocol.CodeOK && !m.late[delivery{name, e.Index}] {
 				due++
 			}
 		}

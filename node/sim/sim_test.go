@@ -41,23 +41,24 @@ func TestSimulation(t *testing.T) {
 			t.Logf("%d seeds of %d, %s: %s", i+1, *seeds, time.Since(start).Round(time.Second), total)
 		}
 	}
-	if total.refused == 0 || total.dead == 0 || total.duplicates == 0 || total.crashes == 0 {
+	if total.refused == 0 || total.dead == 0 || total.duplicates == 0 || total.crashes == 0 || total.erased == 0 {
 		t.Errorf("the simulation did not get to everything it is for: %s", total)
 	}
 }
 
 // stats say what simulations went through.
-type stats struct{ blocks, entries, txs, refused, duplicates, delivered, dead, lagged, crashes int }
+type stats struct{ blocks, entries, txs, refused, duplicates, delivered, dead, lagged, crashes, erased, late int }
 
 func (s *stats) add(o stats) {
 	s.blocks, s.entries, s.txs, s.refused = s.blocks+o.blocks, s.entries+o.entries, s.txs+o.txs, s.refused+o.refused
 	s.duplicates, s.delivered, s.dead = s.duplicates+o.duplicates, s.delivered+o.delivered, s.dead+o.dead
 	s.lagged, s.crashes = s.lagged+o.lagged, s.crashes+o.crashes
+	s.erased, s.late = s.erased+o.erased, s.late+o.late
 }
 
 func (s stats) String() string {
-	return fmt.Sprintf("%d blocks, %d entries, %d of %d transactions refused, %d duplicates, %d deliveries and %d dead letters, behind after %d blocks, %d crashes",
-		s.blocks, s.entries, s.refused, s.txs, s.duplicates, s.delivered, s.dead, s.lagged, s.crashes)
+	return fmt.Sprintf("%d blocks, %d entries, %d of %d transactions refused, %d duplicates, %d deliveries and %d dead letters, behind after %d blocks, %d crashes, %d payloads erased, %d before their delivery",
+		s.blocks, s.entries, s.refused, s.txs, s.duplicates, s.delivered, s.dead, s.lagged, s.crashes, s.erased, s.late)
 }
 
 // world is one simulation.
@@ -159,7 +160,9 @@ func (w *world) finish() error {
 	}
 	w.others = append(w.others, replayed)
 	w.stats.entries = int(w.lead.Size())
-	return w.model.audit(w.crashing)
+	err = w.model.audit(w.crashing)
+	w.stats.erased, w.stats.late = len(w.model.erased), len(w.model.late)
+	return err
 }
 
 // block makes a block of new random transactions.
@@ -228,7 +231,7 @@ func (w *world) step() error {
 			return fmt.Errorf("replica %d: %w", i, err)
 		}
 	}
-	return nil
+	return w.scrub()
 }
 
 // crash applies a block to the replica that crashes: before, in the middle,
@@ -297,7 +300,7 @@ func (w *world) transaction() ([]byte, error) {
 	height := w.lead.Height() + 1
 	r := &request{account: Author, expiry: height + uint64(w.random.IntN(int(w.model.params.MaxExpiryBlocks)))}
 	var body protocol.Body
-	switch kind := w.random.IntN(20); {
+	switch kind := w.random.IntN(22); {
 	case kind < 12:
 		r.account = pick(w.random, "p1", "p2")
 		body = w.batch(r)
@@ -306,8 +309,10 @@ func (w *world) transaction() ([]byte, error) {
 	case kind < 18:
 		r.control = &controlRequest{contract: pick(w.random, "fussy", "broken", "relay", "hog", "caller", "unknown"), pause: w.random.IntN(2) == 0}
 		body = w.control(r)
-	default:
+	case kind < 19:
 		body = w.call(r)
+	default:
+		body = w.erase(r)
 	}
 	switch w.random.IntN(20) {
 	case 0:
@@ -354,7 +359,7 @@ func (w *world) batch(r *request) protocol.Body {
 			ID: who.id, Source: who.source, Type: pick(w.random, readingType, readingType, otherType),
 			DataForm: protocol.DataJSON, Data: []byte(pick(w.random, evenData, oddData, noData)),
 		}
-		b.events = append(b.events, who)
+		b.events, b.records = append(b.events, who), append(b.records, e)
 		body.Records = append(body.Records, e.AppendRecord(nil))
 	}
 	r.batch = b
