@@ -12,9 +12,15 @@ import (
 // end of the log share them.
 const keptBundles = 8
 
+// farBehind is how many entries from the end of the log a reader catches up, at
+// the pace of one core for all of them, so that they slow nobody else.
+const farBehind = 512
+
 // eventLog reads the log's events for those who follow it.
 type eventLog struct {
 	*backend
+
+	behind chan struct{} // one token: those far behind read one after the other
 
 	mu      sync.Mutex
 	height  uint64   // what bundles were read at: an erasure changes them; guarded by mu
@@ -36,6 +42,10 @@ func (l *eventLog) Grown() <-chan struct{} { return l.app.Committed() }
 // among them; next is the first it did not look at.
 func (l *eventLog) Read(from uint64, count int) (events []subscription.Item, next uint64, err error) {
 	size := l.Size()
+	if size > from && size-from > farBehind {
+		l.behind <- struct{}{}
+		defer func() { <-l.behind }()
+	}
 	for next = from; next < size && next-from < uint64(count); {
 		b, err := l.bundle(next)
 		if err != nil {

@@ -103,7 +103,7 @@ func Open(home string, c Config, logTo io.Writer) (n *Node, err error) {
 	if n.local, err = local.Open(filepath.Join(home, localDir), nil); err != nil {
 		return n, err
 	}
-	events := &eventLog{backend: backend}
+	events := &eventLog{backend: backend, behind: make(chan struct{}, 1)}
 	if n.subscriptions, err = subscription.Open(n.local, events, n.log.With("in", "subscriptions")); err != nil {
 		return n, err
 	}

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -53,6 +54,7 @@ type Server struct {
 	metrics *metrics
 	submits chan struct{} // one token for each submission under way
 	lives   chan struct{} // one token for each answer that goes on
+	renders chan struct{} // one token for each of them that renders events
 	bodies  budget
 	answers budget
 	drain   context.CancelFunc // ends what waits inside requests
@@ -67,7 +69,7 @@ func New(backend Backend, c Config) (*Server, error) {
 		c.MaxSubmissions = 256
 	}
 	s := &Server{
-		backend: backend, config: c, guard: newGuard(c.MaxConnections), submits: make(chan struct{}, c.MaxSubmissions), lives: make(chan struct{}, maxLive),
+		backend: backend, config: c, guard: newGuard(c.MaxConnections), submits: make(chan struct{}, c.MaxSubmissions), lives: make(chan struct{}, maxLive), renders: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
 		bodies: budget{max: bodyBudget}, answers: budget{max: answerBudget},
 	}
 	var err error

@@ -216,6 +216,10 @@ func (s *Server) deliver(r *request) (any, error) {
 }
 
 func (s *Server) lines(ctx context.Context, items []subscription.Item, receipt bool) (out []sse, err error) {
+	if !receipt && len(items) > 1 { // many readers that catch up leave a core to others
+		s.renders <- struct{}{}
+		defer func() { <-s.renders }()
+	}
 	for _, item := range items {
 		text, err := s.delivered(ctx, item, receipt)
 		if err != nil {
