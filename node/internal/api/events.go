@@ -17,6 +17,8 @@ import (
 type Gateway interface {
 	// Take keeps events on disk and answers the sequence of the first.
 	Take(events []protocol.Event) (first uint64, err error)
+	// Taken describes events that nothing is known of yet.
+	Taken(first, count uint64) rest.Submission
 	// Look says what became of events.
 	Look(first, count uint64) (rest.Submission, error)
 }
@@ -85,7 +87,9 @@ func (s *Server) takeEvents(r *request) (any, error) {
 	}
 	status := fmt.Sprintf("/v1/submissions/%d-%d", first, len(events))
 	if wait == 0 {
-		return accepted{rest.Submission{Status: status, State: rest.StatePending, First: first, Count: uint64(len(events))}, status}, nil
+		out := s.config.Gateway.Taken(first, uint64(len(events)))
+		out.Status = status
+		return accepted{out, status}, nil
 	}
 	out, err := s.await(r.Context(), first, uint64(len(events)), wait)
 	if err != nil {

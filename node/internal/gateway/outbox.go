@@ -143,9 +143,14 @@ func (g *Gateway) refuse(sequence uint64, code protocol.Code, message string) er
 	return g.config.DB.Sync()
 }
 
+// Taken describes events that nothing is known of yet.
+func (g *Gateway) Taken(first, count uint64) rest.Submission {
+	return rest.Submission{State: rest.StatePending, Producer: g.address, Stream: Stream, First: first, Count: count}
+}
+
 // Look says what became of events.
 func (g *Gateway) Look(first, count uint64) (rest.Submission, error) {
-	out := rest.Submission{Producer: g.address, Stream: Stream, First: first, Count: count, Events: make([]rest.SubmittedEvent, 0, count)}
+	out := g.Taken(first, count)
 	g.mu.Lock()
 	next, open := g.next, g.open
 	g.mu.Unlock()
