@@ -35,7 +35,7 @@ func TestFsckNamesWhatIsDamaged(t *testing.T) {
 		{"log", "tile 0 at level 0", func(db *pebble.DB) { flip(t, db, []byte{0x21, 0}, 32*9) }},
 		{"payloads", "entry 100", func(db *pebble.DB) { flip(t, db, indexed(0x30, 100), 20) }},
 		{"state", "key ", func(db *pebble.DB) { flip(t, db, []byte{0x10}, 1) }},
-		{"state", "node", func(db *pebble.DB) { flip(t, db, []byte{0x11}, 40) }},
+		{"state", "node", func(db *pebble.DB) { flipAll(t, db, 0x11, 40) }},
 		{"heads", "height 2", func(db *pebble.DB) { flip(t, db, indexed(0x50, 2), 20) }},
 	} {
 		restore(t, sound, filepath.Join(s.home, "data"))
@@ -134,6 +134,26 @@ func flip(t *testing.T, db *pebble.DB, from []byte, place int) {
 	value[min(place, len(value)-1)] ^= 1
 	if err := db.Set(key, value, pebble.Sync); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// flipAll changes a bit of every value of a family: of the nodes some belong to
+// past versions alone.
+func flipAll(t *testing.T, db *pebble.DB, family byte, place int) {
+	t.Helper()
+	it, err := db.NewIter(&pebble.IterOptions{LowerBound: []byte{family}, UpperBound: []byte{family + 1}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var keys [][]byte
+	for ok := it.First(); ok; ok = it.Next() {
+		keys = append(keys, bytes.Clone(it.Key()))
+	}
+	if err := it.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range keys {
+		flip(t, db, key, place)
 	}
 }
 
