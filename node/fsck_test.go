@@ -23,7 +23,7 @@ func TestFsckNamesWhatIsDamaged(t *testing.T) {
 	want := s.head()
 	s.halt()
 	report := s.fsck(false)
-	if len(report.Damage) > 0 || report.Entries != 300 || report.Keys == 0 || report.Blocks < 3 || report.Height != want.Height {
+	if len(report.Damage) > 0 || report.Entries != 300 || report.Keys == 0 || report.Blocks < 3 || report.Height < want.Height {
 		t.Fatalf("a sound node: %+v", report)
 	}
 	sound := copyDir(t, filepath.Join(s.home, "data"))
