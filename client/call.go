@@ -64,7 +64,7 @@ func (c *Client) call(ctx context.Context, r request) ([]byte, error) {
 		var refusal *Refusal
 		if errors.As(err, &refusal) {
 			switch refusal.Code {
-			case protocol.CodeBusy, protocol.CodeTimeout, protocol.CodeUnavailable:
+			case protocol.CodeBusy, protocol.CodeOverQuota, protocol.CodeTimeout, protocol.CodeUnavailable:
 			case protocol.CodeInternal: // perhaps this node's disk; where all say so, it is the request
 				if failed++; failed >= 2*nodes {
 					return nil, err

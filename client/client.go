@@ -39,6 +39,9 @@ type Config struct {
 	// AnswerWithin bounds how long one node may take to answer, beside the
 	// time it was asked to wait, before another is tried; 0 means 10 seconds.
 	AnswerWithin time.Duration
+	// As has the members of an account asked for what is to be executed; nil
+	// executes it as the key's own account.
+	As *ActAs
 }
 
 // Client talks to a network of nodes. It is safe for concurrent use. Whichever

@@ -21,6 +21,7 @@ const expiryBlocks = 2_000
 // Execute signs a transaction that is not a batch, submits it and waits for
 // its outcome. An outcome other than OK is a *Refusal. It is executed at most
 // once, however often it has to be sent; after any other error it may still be.
+// With Config.As the members of that account are asked instead: see ActAs.
 func (c *Client) Execute(ctx context.Context, key protocol.PrivateKey, body protocol.Body) (rest.Status, error) {
 	var nonce [8]byte
 	if _, err := rand.Read(nonce[:]); err != nil {
@@ -29,6 +30,7 @@ func (c *Client) Execute(ctx context.Context, key protocol.PrivateKey, body prot
 	if _, err := c.Head(ctx); err != nil { // for the expiry: the last height heard of may be old
 		return rest.Status{}, err
 	}
+	body = c.body(body)
 	raw, err := protocol.SignTx(c.config.ChainID, key, c.height.Load()+expiryBlocks, binary.BigEndian.Uint64(nonce[:]), body)
 	if err != nil {
 		return rest.Status{}, err
@@ -51,7 +53,7 @@ func (c *Client) Execute(ctx context.Context, key protocol.PrivateKey, body prot
 		case err != nil:
 			return s, err
 		case s.State == rest.StateCommitted:
-			return s, nil
+			return s, c.asked(ctx, body, s)
 		case s.State == rest.StateRefused:
 			return s, refusedStatus(s)
 		case sent != nil: // refused now, and no block has it from an earlier time

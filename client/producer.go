@@ -20,6 +20,9 @@ type ProducerConfig struct {
 	// Gaps lets SubmitAt leave sequences out. The ledger records that they will
 	// never come, so that an auditor does not miss them.
 	Gaps bool
+	// Account is the one that the key speaks for, where that is not the one of
+	// the key's address: an account that changed its key. Client.AccountOf finds it.
+	Account protocol.Address
 	// Seal, where it is set, seals each event before it is taken: a
 	// seal.Sealer's. One that fails refuses the event.
 	Seal func(ctx context.Context, e protocol.Event) (protocol.Event, error)
@@ -70,11 +73,12 @@ var (
 // flight, and repeats what was lost on the way. Its methods may be called from
 // any goroutine; events take sequences in the order of the calls.
 type Producer struct {
-	client *Client
-	key    protocol.PrivateKey
-	stream string
-	config ProducerConfig
-	held   uint64 // sequences below it were in the ledger when the producer was made
+	client  *Client
+	key     protocol.PrivateKey
+	account protocol.Address // whose stream it is
+	stream  string
+	config  ProducerConfig
+	held    uint64 // sequences below it were in the ledger when the producer was made
 
 	ctx  context.Context // ends with the producer; its cause is the reason
 	fail context.CancelCauseFunc
@@ -124,12 +128,16 @@ func (c *Client) NewProducer(ctx context.Context, key protocol.PrivateKey, strea
 	if err := config.validate(); err != nil {
 		return nil, err
 	}
-	at, err := c.Stream(ctx, key.Address(), stream)
+	account := config.Account
+	if account.IsZero() {
+		account = key.Address()
+	}
+	at, err := c.Stream(ctx, account, stream)
 	if err != nil {
 		return nil, err
 	}
 	p := &Producer{
-		client: c, key: key, stream: stream, config: config, held: at.Next, next: at.Next,
+		client: c, key: key, account: account, stream: stream, config: config, held: at.Next, next: at.Next,
 		room: make(chan struct{}), wake: make(chan struct{}, 1), done: make(chan struct{}), order: make(chan struct{}, 1),
 		slots: make(chan struct{}, config.MaxInFlight), flying: make(chan *batch, config.MaxInFlight),
 	}

@@ -129,7 +129,7 @@ func (p *Producer) repeat(b *batch, code protocol.Code) error {
 
 // remembered checks that the ledger still expects nothing before b.
 func (p *Producer) remembered(b *batch) error {
-	at, err := p.client.Stream(p.ctx, p.key.Address(), p.stream)
+	at, err := p.client.Stream(p.ctx, p.account, p.stream)
 	if err == nil && at.Next < b.first-b.skip {
 		err = fmt.Errorf("%w: stream %s stands at %d, and %d was final", ErrForgotten, p.stream, at.Next, b.first-b.skip-1)
 	}
@@ -157,7 +157,7 @@ func (p *Producer) resolve(b *batch, s rest.Status) error {
 func (p *Producer) resolveHeld(b *batch) error {
 	for at := 0; at < len(b.futures); {
 		count := min(len(b.futures)-at, rest.MaxStreamEntries)
-		entries, err := p.client.StreamEntries(p.ctx, p.key.Address(), p.stream, b.first+uint64(at), count)
+		entries, err := p.client.StreamEntries(p.ctx, p.account, p.stream, b.first+uint64(at), count)
 		if err != nil {
 			return err
 		}

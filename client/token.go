@@ -22,11 +22,7 @@ func (c *Client) Token(ctx context.Context, key protocol.PrivateKey, ops ...prot
 // TryToken asks a node what operations would come to now. What is sent there
 // expired long ago: the node cannot execute it.
 func (c *Client) TryToken(ctx context.Context, key protocol.PrivateKey, ops ...protocol.TokenOp) (rest.DryRun, error) {
-	raw, err := protocol.SignTx(c.config.ChainID, key, 0, 0, &protocol.Token{Ops: ops})
-	if err != nil {
-		return rest.DryRun{}, err
-	}
-	return get[rest.DryRun](ctx, c, request{path: "/v1/dry-run", body: raw})
+	return c.Try(ctx, key, &protocol.Token{Ops: ops})
 }
 
 // page is how much of a list is asked for at once.

@@ -92,7 +92,7 @@ func (b *backend) Submit(_ context.Context, raw []byte) (protocol.Hash, error) {
 	case err != nil:
 		return id, protocol.Refuse(protocol.CodeUnavailable, "the mempool does not take it: %v", err)
 	}
-	return id, refusal
+	return id, b.overQuota(raw, refusal)
 }
 
 // unknownWithin is how long gossip is given to bring a transaction this node

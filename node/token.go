@@ -25,7 +25,7 @@ func (b *backend) State(height uint64) (bank.Reader, rest.At, error) {
 	return view, rest.At{Height: head.Height, TimeMs: uint64(head.TimeMs)}, nil
 }
 
-// DryRun says what a transaction on tokens would come to. Neither its expiry
+// DryRun says what a transaction would come to. Neither its expiry
 // nor whether it was executed before counts: one that expired long ago can be
 // tried, and only that.
 func (b *backend) DryRun(raw []byte) (rest.DryRun, error) {
@@ -38,7 +38,7 @@ func (b *backend) DryRun(raw []byte) (rest.DryRun, error) {
 	}
 	body, ok := tx.Body.(*protocol.Token)
 	if !ok {
-		return rest.DryRun{}, protocol.Refuse(protocol.CodeBadRequest, "transactions of kind %s cannot be tried", tx.Body.Kind())
+		return b.tryBody(raw)
 	}
 	view, head, err := b.viewAt(0)
 	if err != nil {

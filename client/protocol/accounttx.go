@@ -38,6 +38,17 @@ func (o AccountOp) String() string {
 // MarshalText renders the published name.
 func (o AccountOp) MarshalText() ([]byte, error) { return []byte(o.String()), nil }
 
+// UnmarshalText reads a published name.
+func (o *AccountOp) UnmarshalText(text []byte) error {
+	for op, name := range accountOpNames { // names differ: order does not matter
+		if name == string(text) {
+			*o = op
+			return nil
+		}
+	}
+	return fmt.Errorf("operation %q on accounts is not known", text)
+}
+
 // Rotate gives the sender another key. Until the block before From its present
 // key speaks for it, from From on the new one; the address stays. A rotation
 // that is still ahead is replaced.

@@ -40,6 +40,17 @@ func (s GovStep) String() string {
 // MarshalText renders the published name.
 func (s GovStep) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
+// UnmarshalText reads a published name.
+func (s *GovStep) UnmarshalText(text []byte) error {
+	for step, name := range govStepNames { // names differ: order does not matter
+		if name == string(text) {
+			*s = step
+			return nil
+		}
+	}
+	return fmt.Errorf("step %q is not known", text)
+}
+
 // Propose asks the council for actions, all of them or none. The proposal is
 // known by the log index of its entry.
 type Propose struct {

@@ -96,4 +96,5 @@ type DryRun struct {
 	Name      string                 `json:"name"`
 	Message   string                 `json:"message,omitempty"`
 	Movements []protocol.MovementAct `json:"movements"`
+	Entries   []TriedEntry           `json:"entries,omitempty"` // of kinds other than token: all it would append
 }

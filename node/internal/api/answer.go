@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"runtime/debug"
@@ -153,6 +154,12 @@ func (s *Server) catchUp(r *request) error {
 // statusOf is the HTTP status of a refusal.
 func statusOf(code protocol.Code) int {
 	switch code {
+	case protocol.CodeProposalUnknown, protocol.CodeDisputeUnknown, protocol.CodeActUnknown:
+		return http.StatusNotFound
+	case protocol.CodeKeyRetired, protocol.CodeAccountRevoked:
+		return http.StatusForbidden
+	case protocol.CodeHalted, protocol.CodeKeyEarly, protocol.CodeProposalClosed, protocol.CodeProposalExpired, protocol.CodeDoubleVote, protocol.CodeApproved:
+		return http.StatusConflict
 	case protocol.CodeNotFound, protocol.CodeContractUnknown, protocol.CodeMethodUnknown, protocol.CodeAssetUnknown, protocol.CodeTokenIDUnknown:
 		return http.StatusNotFound
 	case protocol.CodeMethodNotAllowed:
@@ -165,7 +172,7 @@ func statusOf(code protocol.Code) int {
 		return http.StatusForbidden
 	case protocol.CodeSequenceGap, protocol.CodeReplayed, protocol.CodeContractExists, protocol.CodeExpired, protocol.CodeExpiryTooFar:
 		return http.StatusConflict
-	case protocol.CodeBusy:
+	case protocol.CodeBusy, protocol.CodeOverQuota:
 		return http.StatusTooManyRequests
 	case protocol.CodeUnavailable, protocol.CodeTimeout:
 		return http.StatusServiceUnavailable
@@ -179,12 +186,27 @@ func statusOf(code protocol.Code) int {
 	return http.StatusBadRequest
 }
 
+// Later is a refusal that knows when the same request may succeed.
+type Later interface {
+	error
+	RetryAfter() time.Duration
+}
+
+// retryAfter is how many seconds a client should wait.
+func retryAfter(err error) int {
+	var later Later
+	if !errors.As(err, &later) {
+		return retryAfterSeconds
+	}
+	return int((later.RetryAfter() + time.Second - 1) / time.Second)
+}
+
 // refuse renders a refusal and answers its HTTP status.
 func (s *Server) refuse(w http.ResponseWriter, err error) int {
 	code, _ := protocol.CodeOf(err)
 	status := statusOf(code)
 	if status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable {
-		w.Header().Set("Retry-After", strconv.Itoa(retryAfterSeconds))
+		w.Header().Set("Retry-After", strconv.Itoa(retryAfter(err)))
 	}
 	if status == http.StatusUnauthorized {
 		w.Header().Set("WWW-Authenticate", "Bearer")

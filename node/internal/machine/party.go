@@ -12,6 +12,11 @@ func admissible(s State, params *genesis.Params, c *checked, height uint64) (mem
 	if err := checkExpiry(c.Tx, height, params.MaxExpiryBlocks); err != nil {
 		return membership.Party{}, err
 	}
+	return mayExecute(s, params, c, height)
+}
+
+// mayExecute is admissible but for the expiry.
+func mayExecute(s State, params *genesis.Params, c *checked, height uint64) (membership.Party, error) {
 	if params.Halted && !governs(c.Body) {
 		return membership.Party{}, errHalted
 	}

@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/cairn-ledger/cairn/client/protocol"
+	"github.com/cairn-ledger/cairn/node/internal/membership"
 )
 
 // Words say what a key of the state is and what its value means, for people.
@@ -63,6 +64,10 @@ func DescribeKey(k []byte) Words {
 		return Words{Kind: "erased entry", Name: number(rest)}
 	case protocol.BankPrefix:
 		return bankKey(rest)
+	case protocol.GovPrefix:
+		return govWords(rest)
+	case membership.Prefix:
+		return Words{Kind: "use of an account", Name: hex.EncodeToString(rest)}
 	}
 	return Words{Kind: "other", Name: hex.EncodeToString(k)}
 }

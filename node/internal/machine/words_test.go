@@ -10,7 +10,7 @@ import (
 func TestKeysInWords(t *testing.T) {
 	a := protocol.Address{9}
 	timerAt := timerKey(a, 1, 1_700_000_000_000, 3)
-	contract := (&Contract{Author: a, CodeHash: protocol.Hash{1}, ManifestHash: protocol.Hash{2}, Paused: true}).record()
+	contract := (&Contract{Author: a, CodeHash: protocol.Hash{1}, ManifestHash: protocol.Hash{2}, paused: pausedByAuthor}).record()
 	for _, c := range []struct {
 		key, value []byte
 		kind, name string
@@ -39,6 +39,11 @@ func TestKeysInWords(t *testing.T) {
 		{protocol.ScheduleKey(8), nil, "schedule", "8", false, "nothing"},
 		{[]byte{protocol.BankPrefix, 'f'}, u64(1), "bank", "66", false, "0000000000000001"},
 		{[]byte{protocol.BankPrefix}, nil, "bank", "", false, "nothing"},
+		{protocol.CouncilKey(a), nil, "council", a.String(), false, "nothing"},
+		{protocol.VoteKey(7, a), []byte{1}, "vote", "7 " + a.String(), false, "01"},
+		{protocol.ValidatorSetKey(9), nil, "validators", "from height 9", false, "nothing"},
+		{protocol.SchemaKey("reading.v1"), nil, "official schema", "reading.v1", false, "nothing"},
+		{[]byte{protocol.GovPrefix, 'z'}, nil, "governance", "7a", false, "nothing"},
 		{[]byte{0xff, 1}, []byte{2}, "other", "ff01", false, "02"},
 		{nil, []byte("x"), "unknown", "", false, "x"},
 	} {

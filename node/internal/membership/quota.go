@@ -15,7 +15,8 @@ import (
 //	x || account || index    -> the account's acts that wait
 //	d || height || what || index -> what is over when that height begins
 const (
-	prefixUse = 'u'
+	// Prefix is the first byte of these keys.
+	Prefix = 'u'
 
 	keyUsage    = 'q'
 	keyAct      = 'p'
@@ -25,7 +26,7 @@ const (
 )
 
 func own(kind byte, parts ...[]byte) []byte {
-	key := append(make([]byte, 0, 48), prefixUse, kind)
+	key := append(make([]byte, 0, 48), Prefix, kind)
 	for _, part := range parts {
 		key = append(key, part...)
 	}

@@ -1,0 +1,40 @@
+package machine
+
+import (
+	"encoding/base64"
+	"encoding/hex"
+
+	"github.com/cairn-ledger/cairn/client/protocol"
+)
+
+// govWords puts a key of governance into words; k is behind its first byte.
+func govWords(k []byte) Words {
+	other := Words{Kind: "governance", Name: hex.EncodeToString(k)}
+	if len(k) == 0 {
+		return other
+	}
+	rest := k[1:]
+	switch {
+	case k[0] == protocol.GovKeyCouncil && len(rest) == 20:
+		return Words{Kind: "council", Name: protocol.Address(rest).String()}
+	case k[0] == protocol.GovKeyProposal && len(rest) == 8:
+		return Words{Kind: "proposal", Name: number(rest)}
+	case k[0] == protocol.GovKeyVote && len(rest) == 28:
+		return Words{Kind: "vote", Name: number(rest[:8]) + " " + protocol.Address(rest[8:]).String()}
+	case k[0] == protocol.GovKeySet && len(rest) == 8:
+		return Words{Kind: "validators", Name: "from height " + number(rest)}
+	case k[0] == protocol.GovKeyLatest && len(rest) == 0:
+		return Words{Kind: "validators", Name: "height of the newest set"}
+	case k[0] == protocol.GovKeyBarred && len(rest) == 32:
+		return Words{Kind: "barred validator", Name: base64.StdEncoding.EncodeToString(rest)}
+	case k[0] == protocol.GovKeyNode && len(rest) == 20:
+		return Words{Kind: "node", Name: hex.EncodeToString(rest)}
+	case k[0] == protocol.GovKeySchema:
+		return Words{Kind: "official schema", Name: Readable(rest)}
+	case k[0] == protocol.GovKeyCode && len(rest) == 32:
+		return Words{Kind: "approved code", Name: hex.EncodeToString(rest)}
+	case k[0] == protocol.GovKeyDispute && len(rest) == 8:
+		return Words{Kind: "dispute", Name: number(rest)}
+	}
+	return other
+}
