@@ -115,6 +115,12 @@ func TestErasedEverywhere(t *testing.T) {
 	if len(holds(t, nw.nodes[1].Home, noise("c")[:100])) == 0 {
 		t.Fatal("what was not erased went with it")
 	}
+	erased, err := nw.connect().EraseStream(ctx, nw.key("producer"), "people", 0, 3, protocol.ReasonRetention)
+	if err != nil || erased != 2 { // one was erased before
+		t.Fatalf("%d events of the stream were erased, %v", erased, err)
+	}
+	nw.agreed()
+	nw.gone("ledger", noise("c")[:100])
 }
 
 // loseData stops a node, takes its data away and has it fetch the chain again.

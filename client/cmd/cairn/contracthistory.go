@@ -203,6 +203,9 @@ func (h *history) add(ctx context.Context, e *rest.Entry) error {
 		h.hops[e.Index] = p.Hop
 	}
 	own := e.Origin == h.Contract
+	if e.Erased != nil {
+		return h.erased(ctx, e, own)
+	}
 	if !own && (e.Kind == protocol.EntryDeadLetter || e.Kind == protocol.EntryTimer) {
 		return nil
 	}
@@ -237,6 +240,32 @@ func (h *history) add(ctx context.Context, e *rest.Entry) error {
 	}
 	h.Past = append(h.Past, p)
 	return err
+}
+
+// erased refuses a history with a hole in it: what the contract was given
+// there is gone, and a replay would come to something else without saying why.
+func (h *history) erased(ctx context.Context, e *rest.Entry, own bool) error {
+	switch e.Kind {
+	case protocol.EntryEvent, protocol.EntryEmitted:
+		receipt, err := h.ledger.Receipt(ctx, e.Index)
+		if err != nil {
+			return err
+		}
+		for name := range h.types {
+			own = own || receipt.Entry.Entry.Type == protocol.NewTypeHash(name)
+		}
+		if !own {
+			return nil
+		}
+	case protocol.EntryTimer:
+		if !own {
+			return nil
+		}
+	case protocol.EntryContract: // of which contract, nobody knows any more
+	default:
+		return nil
+	}
+	return protocol.Refuse(protocol.CodeErased, "its payload was erased at height %d (%s): what the contract was given then cannot be replayed", e.Erased.Height, e.Erased.Reason)
 }
 
 // again reads what was decoded without a type.
