@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -13,6 +14,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/cairn-ledger/cairn/client/protocol"
+	"github.com/cairn-ledger/cairn/node/internal/membership"
 )
 
 // noise is what no compression hides.
@@ -274,4 +276,41 @@ func FuzzBundle(f *testing.F) {
 			}
 		}
 	})
+}
+
+// Who may erase what: producers their events, authors what their contracts
+// made and their own calls, auditors each of these, and nobody a deployment.
+func TestWhoMayErase(t *testing.T) {
+	l := newLedger(t)
+	l.keys["other"], l.keys["auditor"], l.keys["nobody"] = testKey('o'), testKey('u'), testKey('n')
+	b := l.store.Begin(l.store.Head().Height+1, 1)
+	for name, role := range map[string]membership.Role{"other": membership.Producer | membership.Author, "auditor": membership.Auditor} {
+		if err := membership.SetRoles(b.State(), l.keys[name].Address(), role); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l.commit(b)
+	l.deploy("parking") // entry 0
+	week := func(id, day string) []byte { return scriptEvent(id, map[string]string{"day": day}) }
+	l.one("producer", &protocol.Batch{Stream: "s", Records: [][]byte{week("a", "2016-10-04"), week("b", "2016-10-11"), week("c", "2016-10-18")}}) // 1 to 3, prices at 4 and 5
+	gate := fmt.Appendf(nil, `{"address":%q,"open":true}`, base64.StdEncoding.EncodeToString(make([]byte, 20)))
+	call := l.one("author", &protocol.Call{Contract: protocol.ContractAddress(l.keys["author"].Address(), "parking"), Method: "gate", Args: gate})
+	if call.Code != protocol.CodeOK || call.First != 6 {
+		t.Fatalf("%+v", call)
+	}
+	for _, c := range []struct {
+		who   string
+		index uint64
+		want  protocol.Code
+	}{
+		{"nobody", 1, protocol.CodeUnauthorized}, {"other", 1, protocol.CodeEraseDenied}, {"author", 1, protocol.CodeEraseDenied},
+		{"producer", 4, protocol.CodeEraseDenied}, {"other", 4, protocol.CodeEraseDenied}, {"auditor", 0, protocol.CodeNotErasable}, {"author", 0, protocol.CodeNotErasable},
+		{"producer", 1, protocol.CodeOK}, {"auditor", 2, protocol.CodeOK}, {"author", 4, protocol.CodeOK}, {"auditor", 5, protocol.CodeOK},
+		{"other", 6, protocol.CodeEraseDenied}, {"author", 6, protocol.CodeOK},
+		{"auditor", 1, protocol.CodeNotErasable}, {"auditor", 7, protocol.CodeNotErasable}, // erased before; an erasure itself
+	} {
+		if out := l.one(c.who, &protocol.Erase{Reason: protocol.ReasonOrder, First: c.index, Count: 1}); out.Code != c.want {
+			t.Errorf("%s erases entry %d: %s, want %s", c.who, c.index, out.Code, c.want)
+		}
+	}
 }
