@@ -208,7 +208,8 @@ func loadValidator(home string) (*privval.FilePV, error) {
 }
 
 // WriteKeys puts a validator's consensus key, its log key and a fresh node key
-// into a home and answers the node's id. Existing keys are not replaced.
+// into a home and answers the node's id. Existing keys are not replaced. The
+// log key is nil for a node that the founding document does not know.
 func WriteKeys(home string, key, logKey ed25519.PrivateKey) (nodeID string, err error) {
 	if err := os.MkdirAll(filepath.Join(home, "data"), 0o700); err != nil {
 		return "", err
@@ -217,8 +218,10 @@ func WriteKeys(home string, key, logKey ed25519.PrivateKey) (nodeID string, err 
 	if _, err := os.Stat(path); err == nil {
 		return "", fmt.Errorf("%s exists; a validator key is never replaced: remove the home to start over", path)
 	}
-	if err := cosign.WriteKey(filepath.Join(home, logKeyFile), logKey); err != nil {
-		return "", err
+	if logKey != nil {
+		if err := cosign.WriteKey(filepath.Join(home, logKeyFile), logKey); err != nil {
+			return "", err
+		}
 	}
 	pv := privval.NewFilePV(cmtcrypto.PrivKey(key), path, filepath.Join(home, validatorStateFile))
 	pv.Save()

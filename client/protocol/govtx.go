@@ -54,20 +54,22 @@ func (s *GovStep) UnmarshalText(text []byte) error {
 // Propose asks the council for actions, all of them or none. The proposal is
 // known by the log index of its entry.
 type Propose struct {
-	Title   string
-	Expiry  uint64 // last height at which it can pass
-	Actions []GovAction
+	Title   string      `json:"title"`
+	Expiry  uint64      `json:"expiry"` // last height at which it can pass
+	Actions []GovAction `json:"actions"`
 }
 
 // Vote is a member's vote on a proposal. Until it closes, another vote by the
 // same member takes its place.
 type Vote struct {
-	Proposal uint64
-	Yes      bool
+	Proposal uint64 `json:"proposal"`
+	Yes      bool   `json:"yes"`
 }
 
 // Withdraw takes a proposal of the sender's back.
-type Withdraw struct{ Proposal uint64 }
+type Withdraw struct {
+	Proposal uint64 `json:"proposal"`
+}
 
 // Kind is TxGovernance.
 func (*Propose) Kind() TxKind { return TxGovernance }
@@ -176,15 +178,15 @@ func (r *Ruling) UnmarshalText(text []byte) error {
 // Raise disputes an entry of the log. The dispute is known by the log index of
 // its own entry.
 type Raise struct {
-	Entry uint64
-	Text  string // the claim
+	Entry uint64 `json:"entry"`
+	Text  string `json:"text"` // the claim
 }
 
 // Resolve ends a dispute. Only an arbiter can, who is no party to it.
 type Resolve struct {
-	Dispute uint64
-	Ruling  Ruling
-	Text    string // the reasons
+	Dispute uint64 `json:"dispute"`
+	Ruling  Ruling `json:"ruling"`
+	Text    string `json:"text"` // the reasons
 }
 
 // Kind is TxDispute.

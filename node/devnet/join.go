@@ -61,10 +61,6 @@ func Join(home string, o JoinOptions) (*Joined, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, logKey, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		return nil, err
-	}
 	c := node.Default()
 	c.Name, c.Peers = o.Name, o.Peers
 	c.APIAddress, c.RPCAddress, c.P2PAddress = loopback(o.BasePort), loopback(o.BasePort+rpcOffset), loopback(o.BasePort+p2pOffset)
@@ -75,7 +71,7 @@ func Join(home string, o JoinOptions) (*Joined, error) {
 	if err != nil {
 		return nil, err
 	}
-	id, err := node.WriteKeys(home, key, logKey)
+	id, err := node.WriteKeys(home, key, nil)
 	if err != nil {
 		return nil, err
 	}

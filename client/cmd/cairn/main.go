@@ -35,7 +35,8 @@ var errInvalid = errors.New("the receipt does not hold")
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	err := root().ExecuteContext(ctx)
+	cmd := root()
+	err := tellAsked(cmd, cmd.ExecuteContext(ctx))
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "cairn: %v\n", err)
 	}
@@ -66,6 +67,7 @@ type session struct {
 	node    string // URL
 	genesis string // file
 	json    bool
+	as      string // account of several members that is acted as; "" is the key's own
 	out     io.Writer
 }
 
@@ -88,8 +90,9 @@ func root() *cobra.Command {
 	flags.StringVar(&s.node, "node", "", "URL of a node's API, together with --genesis")
 	flags.StringVar(&s.genesis, "genesis", "", "founding document of the ledger, together with --node")
 	flags.BoolVar(&s.json, "json", false, "answer in JSON, for scripts")
+	flags.StringVar(&s.as, "as", "", "act as this account of several members: the key's is one of them, the others `cairn multisig approve`")
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	cmd.AddCommand(keysCommand(s), submitCommand(s), statusCommand(s), eventCommand(s), receiptCommand(s), logCommand(s), auditCommand(s), trustCommand(s), contractCommand(s), sealCommand(s), diffCommand(s), tokenCommand(s), subscribeCommand(s), demoCommand(s), benchCommand(s), versionCommand(s))
+	cmd.AddCommand(keysCommand(s), submitCommand(s), statusCommand(s), eventCommand(s), receiptCommand(s), logCommand(s), auditCommand(s), trustCommand(s), contractCommand(s), accountCommand(s), roleCommand(s), govCommand(s), multisigCommand(s), sealCommand(s), diffCommand(s), tokenCommand(s), subscribeCommand(s), demoCommand(s), benchCommand(s), versionCommand(s))
 	return cmd
 }
 

@@ -71,7 +71,11 @@ func (s *session) connect() (*ledger, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, err := client.New(client.Config{Nodes: nodes, ChainID: doc.ChainID, Trust: trust})
+	as, err := s.actAs()
+	if err != nil {
+		return nil, err
+	}
+	c, err := client.New(client.Config{Nodes: nodes, ChainID: doc.ChainID, Trust: trust, As: as})
 	if err != nil {
 		return nil, usageError{err}
 	}
