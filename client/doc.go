@@ -10,5 +10,6 @@
 //
 // Files, in reading order: producer.go takes events and makes batches, send.go
 // signs and sends them, settle.go follows them; call.go is one request to
-// whichever node answers.
+// whichever node answers. erase.go has payloads erased; package seal keeps them
+// for named readers from the start.
 package client
