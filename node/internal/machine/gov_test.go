@@ -14,9 +14,9 @@ import (
 
 func validatorKey(n byte) protocol.ValidatorKey { return protocol.ValidatorKey{n, 1} }
 
-// councilOf founds ledgers with a council of x, y and z, with weights 1, 1 and
-// 2, an arbiter j and four validators of power 10.
-func councilOf(keys map[string]protocol.PrivateKey) func(*genesis.Document) {
+// councilOf founds ledgers with a council of x, y and z, of whom z has this
+// weight and the others 1, an arbiter j and four validators of power 10.
+func councilOf(keys map[string]protocol.PrivateKey, weight uint64) func(*genesis.Document) {
 	return func(doc *genesis.Document) {
 		add := func(name string, weight uint64, roles ...string) {
 			keys[name] = testKey(name[0])
@@ -26,7 +26,7 @@ func councilOf(keys map[string]protocol.PrivateKey) func(*genesis.Document) {
 		}
 		add("x", 1, "council")
 		add("y", 0, "council", "operator")
-		add("z", 2, "council")
+		add("z", weight, "council")
 		add("j", 0, "arbiter")
 		for i := range byte(4) {
 			doc.Validators = append(doc.Validators, genesis.Validator{Name: fmt.Sprint("v", i), PubKey: genesis.Key(validatorKey(i)), Power: 10})
@@ -36,8 +36,13 @@ func councilOf(keys map[string]protocol.PrivateKey) func(*genesis.Document) {
 
 func governed(t testing.TB) *ledger {
 	t.Helper()
+	return governedBy(t, 2)
+}
+
+func governedBy(t testing.TB, weight uint64) *ledger {
+	t.Helper()
 	keys := map[string]protocol.PrivateKey{}
-	l := newLedgerOf(t, councilOf(keys))
+	l := newLedgerOf(t, councilOf(keys, weight))
 	for name, key := range keys {
 		l.keys[name] = key
 	}
@@ -112,7 +117,7 @@ func TestAProposalsSteps(t *testing.T) {
 	if err != nil || account.Roles != give.Roles {
 		t.Fatalf("%v %v", account.Roles, err)
 	}
-	again := newLedgerOf(t, councilOf(map[string]protocol.PrivateKey{}))
+	again := newLedgerOf(t, councilOf(map[string]protocol.PrivateKey{}, 2))
 	again.replay(l)
 }
 
