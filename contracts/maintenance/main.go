@@ -42,9 +42,10 @@ const maxValue = 1<<62 - 1
 // Handlers, in the order of manifest.json.
 func init() {
 	sdk.OnInit(setUp)
-	sdk.OnEvent("machine.reading.v1", func(e *sdk.Event) { reading(e, coarsePlaces) })
-	sdk.OnEvent("machine.reading.fine.v1", func(e *sdk.Event) { reading(e, finePlaces) })
+	sdk.OnEvent("machine.reading.v1", func(e *sdk.Event) { reading(e, e.Subject, e.Int(), coarsePlaces) })
+	sdk.OnEvent("machine.reading.fine.v1", func(e *sdk.Event) { reading(e, e.Subject, e.Int(), finePlaces) })
 	sdk.OnEvent("maintenance.order.close.v1", closeByEvent)
+	sdk.OnEvent("machine.prediction.v1", prediction)
 	sdk.OnCall("configure", configure)
 	sdk.OnCall("technician", setTechnician)
 	sdk.OnCall("close", closeByCall)
@@ -60,21 +61,20 @@ func main() {}
 
 // reading takes one measurement of an asset. One that changes nothing about
 // an order costs the asset's read and write and the reads of its parameters.
-func reading(e *sdk.Event, places uint8) {
-	value := e.Int()
-	checkAsset(e.Subject)
+func reading(e *sdk.Event, asset []byte, value int64, places uint8) {
+	checkAsset(asset)
 	if value > maxValue || value < -maxValue {
 		sdk.Abort(codeBadReading, "BAD_READING: the scaled value is 2^62 or more")
 	}
 	at := e.TimeNs()
-	a := load(e.Subject)
+	a := load(asset)
 	if a.has(at) {
 		return // a reading that was taken already, once more
 	}
 	if a.readings > 0 && at < a.lastNs() {
 		sdk.Abort(codeLateReading, "LATE_READING: a later reading of this asset was taken already")
 	}
-	p := parametersOf(e.Subject)
+	p := parametersOf(asset)
 	if !p.producer.isZero() && p.producer != e.Origin {
 		sdk.Abort(codeNotAllowed, "NOT_ALLOWED: readings of this asset come from another producer")
 	}

@@ -14,7 +14,7 @@ import (
 
 // Indexes of manifest.json.
 const (
-	eventReading, eventFine, eventClose                               = 0, 1, 2
+	eventReading, eventFine, eventClose, eventPrediction              = 0, 1, 2, 3
 	callConfigure, callTechnician, callClose, callSettle              = 0, 1, 2, 3
 	queryOfOrder, queryOfOrders, queryOfAsset, queryOfStats, queryDue = 0, 1, 2, 3, 4
 )

@@ -33,6 +33,7 @@ func TestTranscript(t *testing.T) {
 	c.people()
 	c.series()
 	c.corners()
+	c.predictions()
 	c.pages()
 	if *rewrite {
 		if err := os.WriteFile(file, got.Bytes(), 0o644); err != nil {
@@ -152,7 +153,7 @@ func (c *plant) corners() {
 	_ = c.event(eventReading, producer, "fields", start, nil)
 	_ = c.event(eventClose, technician, "fields", start, "x#1")
 	_ = c.event(eventClose, technician, "fields", start, "x#4294967295", "confirmed")
-	_ = c.event(3, producer, "handler", start, 1)
+	_ = c.event(4, producer, "handler", start, 1)
 	_ = c.call(4, owner)
 	_ = c.ask(5)
 	_ = c.ask(queryOfOrder)

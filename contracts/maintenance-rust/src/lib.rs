@@ -11,6 +11,7 @@ mod json;
 mod order;
 mod parameters;
 mod people;
+mod prediction;
 mod queries;
 mod rewards;
 mod trigger;
@@ -36,9 +37,10 @@ pub extern "C" fn cairn_init(size: u32) -> i32 {
 #[no_mangle]
 pub extern "C" fn cairn_event(handler: u32, size: u32) -> i32 {
     let handle: fn(&mut Event) = match handler {
-        0 => |e| reading(e, COARSE_PLACES),
-        1 => |e| reading(e, FINE_PLACES),
+        0 => |e| plain(e, COARSE_PLACES),
+        1 => |e| plain(e, FINE_PLACES),
         2 => close::by_event,
+        3 => prediction::take,
         _ => abort(CODE_HANDLER, "no handler for this event"),
     };
     handle(&mut Event::read(size));
@@ -72,22 +74,27 @@ pub extern "C" fn cairn_query(handler: u32, size: u32) -> i32 {
     DONE
 }
 
-/// Takes one measurement of an asset.
-fn reading(e: &mut Event, places: u8) {
+/// Takes a measurement of the event's subject.
+fn plain(e: &mut Event, places: u8) {
     let value = e.fields.field_u64() as i64;
-    check_asset(e.subject);
+    reading(e, e.subject, value, places)
+}
+
+/// Takes one measurement of an asset.
+fn reading(e: &mut Event, asset: &'static [u8], value: i64, places: u8) {
+    check_asset(asset);
     if !(-MAX_VALUE..=MAX_VALUE).contains(&value) {
         abort(codes::BAD_READING, "BAD_READING: the scaled value is 2^62 or more");
     }
     let at = e.time_ns;
-    let mut a = Asset::load(e.subject);
+    let mut a = Asset::load(asset);
     if a.has(at) {
         return; // a reading that was taken already, once more
     }
     if a.readings > 0 && at < a.last_ns() {
         abort(codes::LATE_READING, "LATE_READING: a later reading of this asset was taken already");
     }
-    let p = Parameters::of(e.subject);
+    let p = Parameters::of(asset);
     if !address::is_zero(&p.producer) && p.producer != e.origin {
         abort(codes::NOT_ALLOWED, "NOT_ALLOWED: readings of this asset come from another producer");
     }
