@@ -2,7 +2,7 @@ package main
 
 import "github.com/cairn-ledger/cairn/contracts/sdk"
 
-// Every evaluation that changes a price leaves it here, so that a stay can be
+// Every evaluation and proposal that changes a price leaves it here, so that a stay can be
 // charged week by week. Its key lies outside every map and counter, whose keys
 // begin with a length, and has the weeks in descending order: the first key
 // after a week's own is that of the last change before it.
@@ -14,11 +14,11 @@ func historyKey(lot []byte, band byte, week int32) []byte {
 	return key
 }
 
-// remember keeps the price that the evaluation of a week made.
-func (b *lotBand) remember() {
+// rememberFor keeps the price that holds after a week.
+func (b *lotBand) rememberFor(week int32) {
 	var price [4]byte
 	sdk.PutU32(price[:], uint32(b.price))
-	sdk.Set(historyKey(b.lot(), b.key[len(b.key)-1], b.week), price[:])
+	sdk.Set(historyKey(b.lot(), b.key[len(b.key)-1], week), price[:])
 }
 
 // priceIn answers the price in force in a week: what the last evaluation of a

@@ -126,7 +126,7 @@ func (b *lotBand) evaluate(p *ladder) {
 	b.occupied, b.capacity = 0, 0
 	b.evaluations++
 	if b.price != before {
-		b.remember()
+		b.rememberFor(b.week)
 	}
 
 	var w sdk.JSON

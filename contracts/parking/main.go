@@ -37,6 +37,9 @@ const (
 	codeWrongState        = 22 // WRONG_STATE
 	codeNotDue            = 23 // NOT_DUE
 	codeTooLate           = 24 // TOO_LATE
+	codePriceLimit        = 25 // PRICE_LIMIT
+	codeStepLimit         = 26 // STEP_LIMIT
+	codeStaleProposal     = 27 // STALE_PROPOSAL
 )
 
 // Bounds of a reading.
@@ -62,7 +65,9 @@ func init() {
 	sdk.OnEvent("parking.reservation.confirm.v1", confirm)
 	sdk.OnEvent("parking.reservation.cancel.v1", cancel)
 	sdk.OnEvent("parking.reservation.expire.v1", expire)
+	sdk.OnEvent("parking.price.propose.v1", propose)
 	sdk.OnCall("gate", callGate)
+	sdk.OnCall("proposer", callProposer)
 	sdk.OnQuery("price", queryPrice)
 	sdk.OnQuery("prices", queryPrices)
 	sdk.OnQuery("evaluations", queryEvaluations)

@@ -147,6 +147,7 @@ func (c *town) visits(next func(uint32) uint32) {
 		query(queryOfSpaces, ticketed("A").Int(from.UnixNano()).Int(from.Add(hours*time.Hour).UnixNano()))
 	}
 	c.weekend()
+	c.proposals()
 }
 
 // weekend is a stay over weeks, that ends after its first week was evaluated.
