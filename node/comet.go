@@ -126,6 +126,7 @@ func cometGenesis(doc *genesis.Document) (*cmttypes.GenesisDoc, error) {
 // blocks.
 func (n *Node) newComet(home string) (comet *cmtnode.Node, err error) {
 	cfg := cometConfig(home, &n.config)
+	cfg.P2P.PersistentPeers = "" // keepDialling has them
 	if err := os.MkdirAll(filepath.Join(home, filepath.Dir(cfg.Consensus.WalPath)), 0o700); err != nil {
 		return nil, err
 	}

@@ -193,6 +193,10 @@ func (n *Node) Run(ctx context.Context) error {
 	defer stop()
 	work.Go(func() { (&scrubber{node: n, blocks: n.blocks, walDir: filepath.Join(n.home, walDir)}).run(working) })
 	work.Go(func() { n.keepOutPeers(working) })
+	told := new(atomic.Int64)
+	for _, peer := range n.config.Peers {
+		work.Go(func() { n.keepDialling(working, peer, told) })
+	}
 	n.serve(working, &work)
 	served := make(chan error, 1)
 	go func() { served <- n.api.Serve(n.listen) }()

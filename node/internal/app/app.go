@@ -61,6 +61,7 @@ type App struct {
 
 	waiting *pending
 	logs    *contractLogs
+	refused refusals // peers
 
 	block    *store.Batch // executed and sealed, not committed; consensus goroutine only
 	executed machine.Result

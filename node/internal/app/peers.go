@@ -2,6 +2,8 @@ package app
 
 import (
 	"strings"
+	"sync"
+	"time"
 
 	abci "github.com/cometbft/cometbft/abci/types"
 
@@ -43,8 +45,37 @@ func (a *App) filterPeer(about string) *abci.ResponseQuery {
 		return &abci.ResponseQuery{Code: uint32(protocol.CodeInternal), Log: "the node failed to look the peer up"}
 	}
 	if !admitted {
-		a.Log.Warn("peer refused: its node id is not registered", "id", text)
+		if a.refused.first(id) {
+			a.Log.Warn("peer refused: its node id is not registered", "id", text)
+		}
 		return &abci.ResponseQuery{Code: uint32(protocol.CodeUnauthorized), Log: "this node id is not registered; ask the council"}
 	}
 	return &abci.ResponseQuery{}
+}
+
+// refusedEvery is how often the refusal of one peer is logged: it may dial
+// hundreds of times a second.
+const refusedEvery = time.Minute
+
+// maxRefused bounds the peers remembered.
+const maxRefused = 1_000
+
+// refusals remember when a peer's refusal was logged.
+type refusals struct {
+	mu   sync.Mutex
+	last map[protocol.NodeID]time.Time // guarded by mu
+}
+
+// first says whether this refusal is to be logged.
+func (r *refusals) first(id protocol.NodeID) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if at, known := r.last[id]; known && time.Since(at) < refusedEvery {
+		return false
+	}
+	if r.last == nil || len(r.last) >= maxRefused {
+		r.last = make(map[protocol.NodeID]time.Time)
+	}
+	r.last[id] = time.Now()
+	return true
 }
