@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/cairn-ledger/cairn/client"
@@ -100,6 +101,11 @@ func (r *run) measure(ctx context.Context, result *Result) error {
 	}
 	if err != nil {
 		return err
+	}
+	if r.Profile { // ends here: the audit is not to be in it
+		if err := syscall.Kill(r.net.nodes[0].PID, syscall.SIGUSR1); err != nil {
+			return err
+		}
 	}
 	m.into(result)
 	return r.audit(ctx, before, result)

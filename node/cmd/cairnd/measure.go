@@ -2,8 +2,11 @@ package main
 
 import (
 	"os"
+	"os/signal"
 	"path/filepath"
 	"runtime/pprof"
+	"sync"
+	"syscall"
 
 	"github.com/spf13/cobra"
 )
@@ -24,7 +27,7 @@ func (m *measuring) flags(cmd *cobra.Command) {
 		name, about string
 	}{
 		{&m.noop, "noop", "run an application that does nothing, to measure the engine alone"},
-		{&m.profile, "cpu-profile", "write a processor profile to " + profileFile + " in the home when the node stops"},
+		{&m.profile, "cpu-profile", "write a processor profile to " + profileFile + " in the home, until the node stops or gets the signal USR1"},
 	} {
 		cmd.Flags().BoolVar(f.into, f.name, false, f.about)
 		cmd.Flags().MarkHidden(f.name)
@@ -42,7 +45,8 @@ func (m *measuring) args() (args []string) {
 	return args
 }
 
-// start begins a profile where one is wanted; what it answers ends it.
+// start begins a profile where one is wanted; what it answers ends it, and so
+// does the signal USR1 before: what follows the load is not to be in it.
 func (m *measuring) start(home string) (stop func(), err error) {
 	if !m.profile {
 		return func() {}, nil
@@ -55,8 +59,15 @@ func (m *measuring) start(home string) (stop func(), err error) {
 		file.Close()
 		return nil, err
 	}
-	return func() {
+	stop = sync.OnceFunc(func() {
 		pprof.StopCPUProfile()
 		file.Close()
-	}, nil
+	})
+	enough := make(chan os.Signal, 1)
+	signal.Notify(enough, syscall.SIGUSR1)
+	go func() {
+		<-enough
+		stop()
+	}()
+	return stop, nil
 }

@@ -97,19 +97,20 @@ func (x *execution) event(c *checked, batch *protocol.Batch, i int, out *Outcome
 		Cause: protocol.NoCause, Type: ready.typeHash, Commitment: ready.commitment,
 	}
 	index := x.b.LogSize()
-	sourceKey := key(sideSource, ready.source[:], c.sender[:])
-	value, met, err := x.b.Side(sourceKey)
+	sourceKey := append(append(append(x.sourceKey[:0], sideSource), ready.source[:]...), c.sender[:]...)
+	oldest := index - min(index, x.params.DedupeWindowEntries)
+	value, met, err := x.b.SideSince(sourceKey, oldest)
 	if err != nil {
 		return err
 	}
 	if met && len(value) != 8 {
 		return fmt.Errorf("source record has %d bytes, must have 8", len(value))
 	}
-	if met && index-binary.BigEndian.Uint64(value) <= x.params.DedupeWindowEntries {
+	if met && binary.BigEndian.Uint64(value) >= oldest {
 		e.Kind, e.Cause = protocol.EntryDuplicate, binary.BigEndian.Uint64(value)
 		out.Duplicates++
 	} else {
-		x.b.SetSide(sourceKey, u64(index))
+		x.b.SetRecent(sourceKey, binary.BigEndian.AppendUint64(x.sourceIndex[:0], index))
 	}
 	x.appendEntry(e, Payload{Blind: batch.Blind(i), Bytes: batch.Records[i]})
 	return nil

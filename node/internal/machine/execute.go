@@ -3,6 +3,7 @@ package machine
 import (
 	"context"
 	"fmt"
+	"sync"
 
 	"github.com/cairn-ledger/cairn/client/protocol"
 	"github.com/cairn-ledger/cairn/genesis"
@@ -89,16 +90,34 @@ type execution struct {
 	anyErased bool   // some entry's payload was erased, in this block or before
 	erasing   uint64 // entries that this block's erasures name
 
-	runs      map[protocol.StreamID][]run // appended by this block
-	input     []byte                      // scratch: the record of the delivery in progress
-	oldFirst  uint64                      // index of oldBundle's first entry
-	oldBundle []Payload                   // last bundle read from the store
+	runs        map[protocol.StreamID][]run // appended by this block
+	sourceKey   [64]byte                    // scratch, and so are the next two
+	sourceIndex [8]byte
+	input       []byte    // the record of the delivery in progress
+	oldFirst    uint64    // index of oldBundle's first entry
+	oldBundle   []Payload // last bundle read from the store
 }
 
 // freshEntry is an entry with its payload.
 type freshEntry struct {
 	protocol.Entry
 	Payload
+}
+
+// freshBuffers keep the memory of a block's entries for the next block.
+type freshBuffers struct{ pool sync.Pool }
+
+func (f *freshBuffers) take() []freshEntry {
+	if kept, ok := f.pool.Get().(*[]freshEntry); ok {
+		return *kept
+	}
+	return nil
+}
+
+func (f *freshBuffers) give(entries []freshEntry) {
+	clear(entries) // payloads are not kept alive
+	entries = entries[:0]
+	f.pool.Put(&entries)
 }
 
 // Execute runs a block into b. It writes nothing else and may be called again
@@ -111,8 +130,9 @@ func (m *Machine) Execute(b *store.Batch, block Block) (Result, error) {
 	}
 	x := &execution{
 		Machine: m, ctx: context.Background(), b: b, store: b.Committed(), block: block, params: params,
-		base: b.LogSize(), runs: make(map[protocol.StreamID][]run),
+		base: b.LogSize(), fresh: m.fresh.take(), runs: make(map[protocol.StreamID][]run),
 	}
+	defer func() { m.fresh.give(x.fresh) }()
 	for _, open := range [...]func() error{x.upgradeRules, x.punish, x.expire, x.openBank, x.findErased} {
 		if err := open(); err != nil {
 			return Result{}, err

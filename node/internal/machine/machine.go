@@ -29,6 +29,7 @@ type Machine struct {
 	chainID string
 	engine  *vm.Engine
 	seen    *cache
+	fresh   freshBuffers
 	known   uint64 // newest version of the rules that this program knows
 
 	auditBank bool // after every block, in tests and where an operator asks for it

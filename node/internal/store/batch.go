@@ -21,7 +21,7 @@ type Batch struct {
 	overlay *state.Overlay
 	log     *log.Appender
 	bundles []bundle
-	side    map[string][]byte
+	side    *sideTable
 	params  bool           // head.Params differ from base
 	pending *state.Pending // once sealed
 }
@@ -39,7 +39,12 @@ func (s *Store) Begin(height uint64, timeMs int64) *Batch {
 	base := s.Head()
 	head := base
 	head.Height, head.TimeMs = height, timeMs
-	return &Batch{store: s, base: base, head: head, overlay: s.tree.Overlay(), log: s.log.Append(), side: make(map[string][]byte)}
+	side := s.side
+	if s.side = nil; side == nil {
+		side = newSideTable()
+	}
+	side.reset()
+	return &Batch{store: s, base: base, head: head, overlay: s.tree.Overlay(), log: s.log.Append(), side: side}
 }
 
 // Committed is the store without the block's changes.
@@ -75,14 +80,30 @@ func (b *Batch) Bundle(index uint64) (first uint64, count uint32, data []byte, e
 
 // SetSide writes to a side table: an index that follows from the log, so that
 // it needs no commitment of its own.
-func (b *Batch) SetSide(key, value []byte) { b.side[string(key)] = value }
+func (b *Batch) SetSide(key, value []byte) { b.side.set(key, value) }
 
-// Side reads a side table, the block's changes included.
+// Side reads a side table, the block's changes included. The value is good
+// until the next change.
 func (b *Batch) Side(key []byte) (value []byte, ok bool, err error) {
-	if value, ok := b.side[string(key)]; ok {
+	if value, ok := b.side.get(key); ok {
 		return value, true, nil
 	}
 	return b.store.Side(key)
+}
+
+// SetRecent is SetSide for a table that is asked with SideSince.
+func (b *Batch) SetRecent(key, value []byte) {
+	b.store.recent.add(key, b.log.Size())
+	b.SetSide(key, value)
+}
+
+// SideSince is Side where only what entries from a log index on have set is of
+// interest: of a key set before, it may say that there is none.
+func (b *Batch) SideSince(key []byte, index uint64) (value []byte, ok bool, err error) {
+	if recent := &b.store.recent; recent.covers(index) && !recent.has(key) {
+		return nil, false, nil
+	}
+	return b.Side(key)
 }
 
 // Params are the canonical parameters in force.
@@ -134,6 +155,7 @@ func (b *Batch) Commit() error {
 	head := b.head
 	b.store.head.Store(&head)
 	b.pending = nil
+	b.release()
 	return nil
 }
 
@@ -150,10 +172,8 @@ func (b *Batch) write(batch *pebble.Batch) error {
 			return err
 		}
 	}
-	for key, value := range b.side { // distinct keys: order does not matter
-		if err := batch.Set(append([]byte{familySide}, key...), value, nil); err != nil {
-			return err
-		}
+	if err := b.side.write(batch); err != nil {
+		return err
 	}
 	if b.params {
 		if err := batch.Set(indexKey(familyParams, b.head.Height), b.head.Params, nil); err != nil {
@@ -167,4 +187,16 @@ func (b *Batch) write(batch *pebble.Batch) error {
 }
 
 // Discard throws the block away.
-func (b *Batch) Discard() { b.pending = nil }
+func (b *Batch) Discard() {
+	b.pending = nil
+	b.release()
+}
+
+// release gives the block's buffers to the next one.
+func (b *Batch) release() {
+	if b.side != nil && cap(b.side.data) <= keepSide {
+		b.store.side = b.side
+	}
+	b.side = nil
+	b.log.Release()
+}

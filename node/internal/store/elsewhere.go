@@ -29,7 +29,7 @@ func Elsewhere(head Head, peaks []protocol.Hash, base Base) (*Store, error) {
 	if root := l.EdgeRoot(); root != head.LogRoot {
 		return nil, fmt.Errorf("store: the peaks make log root %s, the head has %s", root, head.LogRoot)
 	}
-	s := &Store{base: base, log: l, tree: state.Elsewhere(base, head.Height)}
+	s := &Store{base: base, log: l, tree: state.Elsewhere(base, head.Height), recent: newRecent(head.LogSize)}
 	s.head.Store(&head)
 	return s, nil
 }

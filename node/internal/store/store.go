@@ -74,7 +74,9 @@ type Store struct {
 	tree *state.Tree
 	head atomic.Pointer[Head]
 
-	batch *pebble.Batch // of the block that is committed, its buffer kept
+	batch  *pebble.Batch // of the block that is committed, its buffer kept
+	side   *sideTable    // spare, of a block that has ended
+	recent recent        // owned by the goroutine that builds blocks
 
 	base Base // of Elsewhere, instead of db and batch
 
@@ -201,6 +203,7 @@ func (s *Store) load(o Options) error {
 		}
 	}
 	s.head.Store(&head)
+	s.recent = newRecent(head.LogSize)
 	return nil
 }
 

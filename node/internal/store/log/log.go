@@ -58,6 +58,7 @@ type Log struct {
 	db     pebble.Reader
 	reader func(index uint64) ([]byte, error) // of Elsewhere, instead of db
 	edge   edge                               // owned by the goroutine that appends
+	spare  buffers                            // likewise
 	size   atomic.Uint64
 }
 
@@ -108,15 +109,39 @@ func (e *edge) root() protocol.Hash {
 
 // Appender adds entries after the committed ones. One goroutine uses it.
 type Appender struct {
-	log     *Log
-	edge    edge                        // tiles are not used here
+	log  *Log
+	edge edge // tiles are not used here
+	buffers
+}
+
+// buffers are what grows with every entry. One set is kept for the next
+// appender: memory the kernel has to find anew for each block costs more than
+// the hashing that fills it.
+type buffers struct {
 	fresh   [tileLevels][]protocol.Hash // hashes added at each level
 	entries []byte                      // appended, one after the other
 }
 
+// keepEntries bounds the bytes of entries whose buffers are kept.
+const keepEntries = 16 << 20
+
 // Append starts adding after the newest entry.
 func (l *Log) Append() *Appender {
-	return &Appender{log: l, edge: edge{size: l.edge.size, subtrees: l.edge.subtrees}}
+	a := &Appender{log: l, edge: edge{size: l.edge.size, subtrees: l.edge.subtrees}, buffers: l.spare}
+	l.spare = buffers{}
+	return a
+}
+
+// Release ends the use of an appender, adopted or not, and of what its Entry answered.
+func (a *Appender) Release() {
+	if cap(a.entries) > keepEntries {
+		return
+	}
+	a.entries = a.entries[:0]
+	for level := range a.fresh {
+		a.fresh[level] = a.fresh[level][:0]
+	}
+	a.log.spare, a.buffers = a.buffers, buffers{}
 }
 
 // Size counts the entries, the added ones included.
@@ -173,14 +198,15 @@ func (a *Appender) Write(batch *pebble.Batch) error {
 		index, rest = index+uint64(n), rest[n*protocol.EntryBytes:]
 	}
 	for level, fresh := range a.fresh {
-		old := a.log.edge.tiles[level]
-		all := append(old[:len(old):len(old)], fresh...)
+		tile := joinHashes(make([]byte, 0, tileWidth*32), a.log.edge.tiles[level])
 		first := a.log.edge.size >> (tileHeight * level) / tileWidth
-		for i := 0; len(fresh) > 0 && i*tileWidth < len(all); i++ {
-			tile := all[i*tileWidth : min((i+1)*tileWidth, len(all))]
-			if err := batch.Set(tileKey(level, first+uint64(i)), joinHashes(tile), nil); err != nil {
+		for ; len(fresh) > 0; first++ {
+			n := min(len(fresh), tileWidth-len(tile)/32)
+			tile = joinHashes(tile, fresh[:n])
+			if err := batch.Set(tileKey(level, first), tile, nil); err != nil {
 				return err
 			}
+			tile, fresh = tile[:0], fresh[n:]
 		}
 	}
 	return nil
@@ -192,10 +218,11 @@ func (l *Log) Adopt(a *Appender) {
 		panic("log: entries were added to another version")
 	}
 	for level, fresh := range a.fresh {
-		if all := append(l.edge.tiles[level], fresh...); len(fresh) > 0 {
-			keep := len(all) % tileWidth
-			l.edge.tiles[level] = append([]protocol.Hash(nil), all[len(all)-keep:]...)
+		tile := l.edge.tiles[level]
+		if keep := (len(tile) + len(fresh)) % tileWidth; keep < len(fresh) { // a tile was filled: what is in the next one is fresh
+			tile, fresh = tile[:0], fresh[len(fresh)-keep:]
 		}
+		l.edge.tiles[level] = append(tile, fresh...)
 	}
 	l.edge.size, l.edge.subtrees = a.edge.size, a.edge.subtrees
 	l.size.Store(a.edge.size)
@@ -209,8 +236,7 @@ func tileKey(level int, index uint64) []byte {
 	return binary.BigEndian.AppendUint64([]byte{familyTile, byte(level)}, index)
 }
 
-func joinHashes(hashes []protocol.Hash) []byte {
-	out := make([]byte, 0, len(hashes)*32)
+func joinHashes(out []byte, hashes []protocol.Hash) []byte {
 	for i := range hashes {
 		out = append(out, hashes[i][:]...)
 	}
