@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"net"
 	"net/http"
 	"net/url"
@@ -155,6 +156,47 @@ func statusRequest(id protocol.Hash, wait time.Duration) request {
 // Entry reads an entry of the log with what it commits to.
 func (c *Client) Entry(ctx context.Context, index uint64) (rest.Entry, error) {
 	return read[rest.Entry](ctx, c, "/v1/entries/%d", index)
+}
+
+// Entries reads a page of the log from an entry on: at most count entries and
+// rest.MaxEntries, fewer where they are large; none where the log ends.
+func (c *Client) Entries(ctx context.Context, from uint64, count int) ([]rest.Entry, error) {
+	page, err := read[rest.Entries](ctx, c, "/v1/entries?from=%d&count=%d", from, min(count, rest.MaxEntries))
+	if err != nil {
+		return nil, err
+	}
+	if len(page.Entries) > count {
+		return nil, fmt.Errorf("client: the node sent %d entries from %d on, asked were %d", len(page.Entries), from, count)
+	}
+	for i := range page.Entries {
+		if page.Entries[i].Index != from+uint64(i) {
+			return nil, fmt.Errorf("client: the node sent entry %d instead of %d", page.Entries[i].Index, from+uint64(i))
+		}
+	}
+	return page.Entries, nil
+}
+
+// Range reads the entries from one on, below another, page by page. A log that
+// ends before is an error.
+func (c *Client) Range(ctx context.Context, from, below uint64) iter.Seq2[*rest.Entry, error] {
+	return func(yield func(*rest.Entry, error) bool) {
+		for from < below {
+			page, err := c.Entries(ctx, from, int(min(below-from, rest.MaxEntries)))
+			if err == nil && len(page) == 0 {
+				err = fmt.Errorf("the node's log ends before entry %d", below)
+			}
+			if err != nil {
+				yield(nil, fmt.Errorf("entries from %d on: %w", from, err))
+				return
+			}
+			for i := range page {
+				if !yield(&page[i], nil) {
+					return
+				}
+			}
+			from += uint64(len(page))
+		}
+	}
 }
 
 // FindEvent finds an event by its CloudEvents identity; a zero producer is any.

@@ -54,9 +54,9 @@ func (b *backend) proveMany(ctx context.Context, indices []uint64, withhold bool
 	r := &proof.BatchReceipt{ChainID: b.genesis.ChainID}
 	var payloads []machine.Payload // of the bundle that begins at first
 	var first uint64
-	total := 0
+	total, entries := 0, entryReader{backend: b}
 	for i, index := range indices {
-		entry, err := b.entryAt(index)
+		entry, err := entries.at(index)
 		if err != nil {
 			return nil, err
 		}

@@ -46,6 +46,7 @@ func (l *eventLog) Read(from uint64, count int) (events []subscription.Item, nex
 		l.behind <- struct{}{}
 		defer func() { <-l.behind }()
 	}
+	entries := entryReader{backend: l.backend}
 	for next = from; next < size && next-from < uint64(count); {
 		b, err := l.bundle(next)
 		if err != nil {
@@ -56,7 +57,7 @@ func (l *eventLog) Read(from uint64, count int) (events []subscription.Item, nex
 			if payload.Erased {
 				continue
 			}
-			e, err := l.entryAt(next)
+			e, err := entries.at(next)
 			if err != nil {
 				return events, next, err
 			}

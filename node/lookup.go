@@ -27,29 +27,89 @@ func (b *backend) entryAt(index uint64) (protocol.Entry, error) {
 	return e, nil
 }
 
+// entryReader reads entries that lie near one another: as many as the store
+// keeps together are read at once.
+type entryReader struct {
+	backend *backend
+	first   uint64
+	chunk   [][]byte
+}
+
+func (r *entryReader) at(index uint64) (protocol.Entry, error) {
+	if index < r.first || index-r.first >= uint64(len(r.chunk)) {
+		chunk, err := r.backend.store.Entries(index, tileWidth)
+		if err != nil {
+			return protocol.Entry{}, asRefusal(err, "the log has no entry %d; its size is %d", index, r.backend.store.Head().LogSize)
+		}
+		r.first, r.chunk = index, chunk
+	}
+	e, err := protocol.DecodeEntry(r.chunk[index-r.first])
+	if err != nil {
+		return e, fmt.Errorf("entry %d at rest: %v", index, err)
+	}
+	return e, nil
+}
+
 // Entry reads an entry with what it commits to.
 func (b *backend) Entry(index uint64) (rest.Entry, error) {
-	e, err := b.entryAt(index)
+	if size := b.store.Head().LogSize; index >= size {
+		return rest.Entry{}, protocol.Refuse(protocol.CodeNotFound, "the log has no entry %d; its size is %d", index, size)
+	}
+	entries, err := b.Entries(index, 1)
 	if err != nil {
 		return rest.Entry{}, err
 	}
+	return entries[0], nil
+}
+
+// Entries reads entries with what they commit to, from one on.
+func (b *backend) Entries(from uint64, count int) (out []rest.Entry, err error) {
+	view, head, err := b.viewAt(0)
+	if err != nil {
+		return nil, err
+	}
+	entries := entryReader{backend: b}
+	names := map[protocol.StreamID]string{}
+	var payloads []machine.Payload // of the bundle that begins at first
+	var first uint64
+	for index, bytes := from, 0; index < head.LogSize && len(out) < count; index++ {
+		e, err := entries.at(index)
+		if err != nil {
+			return nil, err
+		}
+		if index-first >= uint64(len(payloads)) {
+			if first, payloads, err = machine.ReadBundle(b.store, view, index); err != nil {
+				return nil, asRefusal(err, "entry %d has no payload", index)
+			}
+		}
+		payload := payloads[index-first]
+		if bytes += len(payload.Bytes); bytes > rest.MaxEntriesBytes && len(out) > 0 {
+			break
+		}
+		described, err := b.describeEntry(index, &e, payload, names)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, described)
+	}
+	return out, nil
+}
+
+// describeEntry renders an entry. names are those of streams met before.
+func (b *backend) describeEntry(index uint64, e *protocol.Entry, payload machine.Payload, names map[protocol.StreamID]string) (rest.Entry, error) {
 	out := rest.Entry{
 		Index: index, Kind: e.Kind, Height: e.Height, TimeMs: e.TimeMs, Origin: e.Origin, Sequence: e.Sequence,
-		Cause: causeOf(&e), Commitment: e.Commitment,
+		Cause: causeOf(e), Commitment: e.Commitment,
 	}
-	if _, name, ok, err := machine.StreamName(b.store, e.Stream); err != nil {
-		return out, err
-	} else if ok {
-		out.Stream = name
+	name, met := names[e.Stream]
+	var err error
+	if !met {
+		if _, name, _, err = machine.StreamName(b.store, e.Stream); err != nil {
+			return out, err
+		}
+		names[e.Stream] = name
 	}
-	view, _, err := b.viewAt(0)
-	if err != nil {
-		return out, err
-	}
-	payload, err := machine.ReadPayload(b.store, view, index)
-	if err != nil {
-		return out, asRefusal(err, "entry %d has no payload", index)
-	}
+	out.Stream = name
 	if payload.Erased {
 		out.Erased, err = b.erasure(index)
 		return out, err
@@ -58,7 +118,7 @@ func (b *backend) Entry(index uint64) (rest.Entry, error) {
 	case protocol.EntryEvent, protocol.EntryDuplicate, protocol.EntryEmitted:
 		event, err := protocol.DecodeRecord(payload.Bytes)
 		if err != nil {
-			return out, err
+			return out, fmt.Errorf("payload of entry %d at rest: %v", index, err)
 		}
 		out.Event = &event
 	default:
@@ -144,6 +204,7 @@ func (b *backend) StreamEntries(producer protocol.Address, name string, from uin
 		return nil, err
 	}
 	var out []rest.StreamEntry
+	entries := entryReader{backend: b}
 	for len(out) < count {
 		index, ok, err := machine.StreamEntry(b.store, id, from)
 		if err != nil || !ok {
@@ -154,7 +215,7 @@ func (b *backend) StreamEntries(producer protocol.Address, name string, from uin
 			return out, asRefusal(err, "entry %d has no payload", index)
 		}
 		for ; index-first < uint64(len(payloads)) && len(out) < count; index++ {
-			entry, next, err := b.streamEntry(index, payloads[index-first])
+			entry, next, err := entries.streamEntry(index, payloads[index-first])
 			if err != nil {
 				return out, err
 			}
@@ -165,8 +226,8 @@ func (b *backend) StreamEntries(producer protocol.Address, name string, from uin
 }
 
 // streamEntry describes one entry of a stream, and says which sequence follows it.
-func (b *backend) streamEntry(index uint64, payload machine.Payload) (entry rest.StreamEntry, next uint64, err error) {
-	e, err := b.entryAt(index)
+func (r *entryReader) streamEntry(index uint64, payload machine.Payload) (entry rest.StreamEntry, next uint64, err error) {
+	e, err := r.at(index)
 	if err != nil {
 		return entry, 0, err
 	}

@@ -100,7 +100,7 @@ func Open(home string, c Config, logTo io.Writer) (n *Node, err error) {
 		return n, err
 	}
 	n.keeper = backend.keeper
-	if n.local, err = local.Open(filepath.Join(home, localDir), nil); err != nil {
+	if n.local, err = local.Open(filepath.Join(home, localDir), local.Options{Fatal: func(text string) { n.halt(errors.New(text)) }}); err != nil {
 		return n, err
 	}
 	events := &eventLog{backend: backend, behind: make(chan struct{}, 1)}

@@ -318,3 +318,38 @@ func damage(t *testing.T, dir string) {
 		}
 	}
 }
+
+// A page of the log has what its entries have one by one, whatever the page's
+// borders cut.
+func TestPagesOfTheLog(t *testing.T) {
+	s := found(t)
+	s.start()
+	for first := uint64(0); first < 700; first += 100 {
+		s.submit(s.batch(first, 100))
+	}
+	want := make([]json.RawMessage, s.head().LogSize)
+	for i := range want {
+		s.get(fmt.Sprintf("/v1/entries/%d", i), &want[i])
+	}
+	for _, count := range []int{1, 99, 256, 1000} {
+		for from := 0; from < len(want); {
+			var page struct {
+				Entries []json.RawMessage
+				Next    int
+			}
+			s.get(fmt.Sprintf("/v1/entries?from=%d&count=%d", from, count), &page)
+			if n := len(page.Entries); n != min(count, len(want)-from) || page.Next != from+n {
+				t.Fatalf("from %d: %d entries, next %d", from, n, page.Next)
+			}
+			for i := range page.Entries {
+				if !bytes.Equal(page.Entries[i], want[from+i]) {
+					t.Fatalf("entry %d: %s in a page, %s alone", from+i, page.Entries[i], want[from+i])
+				}
+			}
+			from = page.Next
+			if count == 1 && from == 3 {
+				break
+			}
+		}
+	}
+}

@@ -4,6 +4,7 @@ package rest
 
 import (
 	"encoding/json"
+	"fmt"
 
 	"github.com/cairn-ledger/cairn/client/protocol"
 )
@@ -22,6 +23,13 @@ const (
 
 // MaxStreamEntries bounds one page of a stream.
 const MaxStreamEntries = 10_000
+
+// Bounds of one page of the log. A page ends where either is reached, after
+// one entry at least.
+const (
+	MaxEntries      = 1_000
+	MaxEntriesBytes = 1 << 20 // of what the entries commit to
+)
 
 // State is how far a transaction has come.
 type State string
@@ -77,6 +85,28 @@ type Entry struct {
 	Event      *protocol.Event    `json:"event,omitempty"`
 	Act        any                `json:"act,omitempty"`
 	Erased     *Erasure           `json:"erased,omitempty"` // instead of the event or act
+}
+
+// Entries is a page of the log.
+type Entries struct {
+	Entries []Entry `json:"entries"`
+	Next    uint64  `json:"next"` // index to go on from
+}
+
+// Render is the page's JSON with its events' data as they were submitted.
+func (p Entries) Render() ([]byte, error) {
+	out := []byte(`{"entries":[`)
+	for i, e := range p.Entries {
+		if i > 0 {
+			out = append(out, ',')
+		}
+		text, err := e.Render()
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, text...)
+	}
+	return fmt.Appendf(out, `],"next":%d}`, p.Next), nil
 }
 
 // Erasure says that an entry's payload was erased.

@@ -231,8 +231,7 @@ func (a *auditor) logAfter(ctx context.Context, r *repeated) (size uint64, root 
 
 // duplicates notes which of the block's entries are later arrivals.
 func (a *auditor) duplicates(ctx context.Context, r *repeated) error {
-	for index := r.ground.LogSize; index < r.block.After; index++ {
-		e, err := a.Entry(ctx, index)
+	for e, err := range a.Range(ctx, r.ground.LogSize, r.block.After) {
 		if err != nil {
 			return err
 		}

@@ -16,8 +16,8 @@ import (
 	"github.com/cairn-ledger/cairn/node/sim"
 )
 
-// historyChunk is how many entries are asked for before they are looked at,
-// historyAtOnce how many at a time.
+// historyChunk is how many entries are read between two reports of progress,
+// historyAtOnce how many keys are asked for at a time.
 const (
 	historyChunk  = 2_000
 	historyAtOnce = 16
@@ -136,29 +136,20 @@ func (h *history) readLog(ctx context.Context, size uint64) error {
 	if err := h.beginBlock(ctx, first); err != nil {
 		return err
 	}
-	for from := first; from < size; from += historyChunk {
-		chunk := make([]rest.Entry, min(historyChunk, size-from))
-		group, groupCtx := errgroup.WithContext(ctx)
-		group.SetLimit(historyAtOnce)
-		for i := range chunk {
-			group.Go(func() (err error) {
-				chunk[i], err = h.ledger.Entry(groupCtx, from+uint64(i))
-				return err
-			})
+	for e, err := range h.ledger.Range(ctx, first, size) {
+		if err != nil {
+			return err
 		}
-		if err := group.Wait(); err != nil {
-			return fmt.Errorf("entries from %d on: %w", from, err)
+		if e.Height > h.Height {
+			h.Size = e.Index
+			return nil
 		}
-		for i := range chunk {
-			if chunk[i].Height > h.Height {
-				h.Size = chunk[i].Index
-				return nil
-			}
-			if err := h.add(ctx, &chunk[i]); err != nil {
-				return fmt.Errorf("entry %d: %w", chunk[i].Index, err)
-			}
+		if err := h.add(ctx, e); err != nil {
+			return fmt.Errorf("entry %d: %w", e.Index, err)
 		}
-		h.progress(from+uint64(len(chunk))-first, size-first)
+		if read := e.Index + 1 - first; read%historyChunk == 0 || e.Index+1 == size {
+			h.progress(read, size-first)
+		}
 	}
 	h.Size = size
 	return nil
@@ -171,15 +162,21 @@ func (h *history) beginBlock(ctx context.Context, index uint64) error {
 		return err
 	}
 	first := index
-	for first > 0 {
-		before, err := h.ledger.Entry(ctx, first-1)
-		if err != nil {
-			return err
+	for same := true; first > 0 && same; {
+		from := first - min(first, historyChunk)
+		before := make([]*rest.Entry, 0, first-from)
+		for e, err := range h.ledger.Range(ctx, from, first) {
+			if err != nil {
+				return err
+			}
+			before = append(before, e)
 		}
-		if before.Height != at.Height {
-			break
+		for _, e := range slices.Backward(before) {
+			if same = e.Height == at.Height; !same {
+				break
+			}
+			first = e.Index
 		}
-		first--
 	}
 	h.Blocks = append(h.Blocks, sim.PastBlock{Height: at.Height, TimeMs: at.TimeMs, First: first})
 	return nil

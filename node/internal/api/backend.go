@@ -27,6 +27,9 @@ type Backend interface {
 	// When ctx ends it answers what it knows.
 	Status(ctx context.Context, id protocol.Hash, wait time.Duration) (rest.Status, error)
 	Entry(index uint64) (rest.Entry, error)
+	// Entries reads up to count entries from one on; fewer where the log ends,
+	// or they commit to rest.MaxEntriesBytes.
+	Entries(from uint64, count int) ([]rest.Entry, error)
 	// FindEvent finds an event by its CloudEvents identity; a zero producer is any.
 	FindEvent(producer protocol.Address, source, id string) (index uint64, err error)
 	// Receipt proves an entry; it waits for the block that signs it.

@@ -15,7 +15,7 @@ import (
 // published code, a receipt or a page of metrics.
 func FuzzRequest(f *testing.F) {
 	for _, target := range []string{
-		"/v1/head", "/v1/transactions?wait=1ms", "/v1/entries/0", "/v1/events?source=/s&id=1", "/v1/receipts/1?format=binary", "/v1/state?key=00",
+		"/v1/head", "/v1/transactions?wait=1ms", "/v1/entries/0", "/v1/entries?from=1&count=3", "/v1/events?source=/s&id=1", "/v1/receipts/1?format=binary", "/v1/state?key=00",
 		streamPath + "/entries?from=1&count=2", "/v1/contracts/parking/query/price?lot=%41", "//v1/../head", "/v1/%2e%2e/x", "/?%", "/v1/streams/a%2fb/c/1",
 	} {
 		f.Add("GET", target, "application/octet-stream", "7", []byte("body"))

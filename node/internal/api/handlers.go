@@ -73,6 +73,24 @@ func (s *Server) entry(r *request) (any, error) {
 	return s.renderEntry(index)
 }
 
+// entries answers a page of the log from ?from= on.
+func (s *Server) entries(r *request) (any, error) {
+	from, err := r.uint("from", 0, 0, maxIndex)
+	if err != nil {
+		return nil, err
+	}
+	count, err := r.uint("count", 100, 1, rest.MaxEntries)
+	if err != nil {
+		return nil, err
+	}
+	list, err := s.backend.Entries(from, int(count))
+	if err != nil {
+		return nil, err
+	}
+	body, err := rest.Entries{Entries: list, Next: from + uint64(len(list))}.Render()
+	return raw{"application/json", append(body, '\n')}, err
+}
+
 // renderEntry keeps an event's data octets as they were submitted.
 func (s *Server) renderEntry(index uint64) (any, error) {
 	entry, err := s.backend.Entry(index)

@@ -126,6 +126,7 @@ func (s *Server) routes() []route {
 		{pattern: "GET /v1/transactions/{id}", params: []string{"wait"}, handle: s.status},
 		{pattern: "GET /v1/head", params: []string{"height", "time"}, handle: s.head},
 		{pattern: "GET /v1/genesis", handle: s.genesis},
+		{pattern: "GET /v1/entries", params: []string{"from", "count"}, handle: s.entries},
 		{pattern: "GET /v1/entries/{index}", handle: s.entry},
 		{pattern: "GET /v1/events", params: []string{"source", "id", "producer"}, handle: s.findEvent},
 		{pattern: "GET /v1/events/{index}", handle: s.event},

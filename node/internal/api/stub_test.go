@@ -161,6 +161,17 @@ func (b *stub) Entry(index uint64) (rest.Entry, error) {
 	return e, nil
 }
 
+func (b *stub) Entries(from uint64, count int) (out []rest.Entry, err error) {
+	for ; from < stubSize && len(out) < count; from++ {
+		e, err := b.Entry(from)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, e)
+	}
+	return out, nil
+}
+
 func (b *stub) FindEvent(producer protocol.Address, source, id string) (uint64, error) {
 	if source == "/s" && id == "1" && (producer.IsZero() || producer == stubProducer) {
 		return 0, nil

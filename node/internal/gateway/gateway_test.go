@@ -126,7 +126,7 @@ func refusedAs(id protocol.Hash, code protocol.Code) rest.Status {
 
 func start(t *testing.T, l *ledger, dir string, key protocol.PrivateKey) (g *Gateway, stop func()) {
 	t.Helper()
-	db, err := local.Open(dir, nil)
+	db, err := local.Open(dir, local.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,31 +10,57 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
+// Options of a DB.
+type Options struct {
+	FS vfs.FS // nil: the operating system's
+	// Fatal is told that the disk failed in a way only a restart recovers
+	// from; it does not return. Nil panics.
+	Fatal func(text string)
+}
+
 // DB is an ordered map of bytes on disk. It is safe for concurrent use.
-type DB struct{ pebble *pebble.DB }
+type DB struct {
+	pebble *pebble.DB
+	fatal  fatal
+}
 
 // Pair is a key with its value.
 type Pair struct{ Key, Value []byte }
 
-type silent struct{}
+// fatal is what pebble is given to log to. Errors are returned; a failed
+// write-ahead log is fatal, because what is on disk is unknown, and pebble
+// would take no write any more.
+type fatal struct{ tell func(string) }
 
-func (silent) Infof(string, ...any)  {}
-func (silent) Errorf(string, ...any) {}
-
-// Fatalf is pebble's answer to a failed write-ahead log: what is on disk is
-// unknown, and only a restart that recovers is safe.
-func (silent) Fatalf(format string, args ...any) { panic(fmt.Sprintf("local: "+format, args...)) }
-
-// Open opens or creates a database. A nil fs is the operating system's.
-func Open(dir string, fs vfs.FS) (*DB, error) {
-	if fs == nil {
-		fs = vfs.Default
+func (fatal) Infof(string, ...any)  {}
+func (fatal) Errorf(string, ...any) {}
+func (f fatal) Fatalf(format string, args ...any) {
+	text := "local: the disk failed: " + fmt.Sprintf(format, args...)
+	if f.tell != nil {
+		f.tell(text)
 	}
-	db, err := pebble.Open(dir, &pebble.Options{FS: fs, MemTableSize: 8 << 20, WALBytesPerSync: 1 << 20, Logger: silent{}})
+	panic(text)
+}
+
+// Open opens or creates a database.
+func Open(dir string, o Options) (*DB, error) {
+	if o.FS == nil {
+		o.FS = vfs.Default
+	}
+	f := fatal{o.Fatal}
+	db, err := pebble.Open(dir, &pebble.Options{FS: o.FS, MemTableSize: 8 << 20, WALBytesPerSync: 1 << 20, Logger: f})
 	if err != nil {
 		return nil, fmt.Errorf("local: open %s: %w", dir, err)
 	}
-	return &DB{db}, nil
+	return &DB{db, f}, nil
+}
+
+// writing is deferred around writes: pebble panics, its locks held, where it
+// cannot begin a new log. Going on would wait for those locks for ever.
+func (d *DB) writing() {
+	if p := recover(); p != nil {
+		d.fatal.Fatalf("%v", p)
+	}
 }
 
 // Close closes the database; nobody may use it any more.
@@ -56,6 +82,7 @@ func (d *DB) Get(key []byte) ([]byte, error) {
 // Put writes pairs as one; a nil value removes the key. Readers see them at
 // once; after the next Sync they outlive a crash, and with them all before.
 func (d *DB) Put(pairs ...Pair) error {
+	defer d.writing()
 	batch := d.pebble.NewBatch()
 	defer batch.Close()
 	for _, p := range pairs {
@@ -78,6 +105,7 @@ func (d *DB) Put(pairs ...Pair) error {
 // Sync waits until all that was put outlives a crash. Callers that wait at the
 // same time share one write.
 func (d *DB) Sync() error {
+	defer d.writing()
 	if err := d.pebble.LogData(nil, pebble.Sync); err != nil {
 		return fmt.Errorf("local: %w", err)
 	}
@@ -86,6 +114,7 @@ func (d *DB) Sync() error {
 
 // Drop removes the keys from one on, below another.
 func (d *DB) Drop(from, below []byte) error {
+	defer d.writing()
 	if err := d.pebble.DeleteRange(from, below, pebble.NoSync); err != nil {
 		return fmt.Errorf("local: %w", err)
 	}
