@@ -259,6 +259,12 @@ func (a *Account) AppendBinary(dst []byte) []byte {
 	return dst
 }
 
+// RefuseKeyAddress is the refusal of an address that is a later key's: nobody
+// speaks for it, so what was given to it would be lost.
+func RefuseKeyAddress(address, account Address) error {
+	return Refuse(CodeKeyAddress, "%s is the address of a key that speaks for account %s; name that account", address, account)
+}
+
 // AppendKeyLink appends what is under the address of a later key: the account
 // it speaks for, or spoke for.
 func AppendKeyLink(dst []byte, account Address) []byte {

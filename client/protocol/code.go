@@ -45,6 +45,7 @@ const (
 	CodeApproved          Code = 120
 	CodeAccountExists     Code = 121
 	CodeActLimit          Code = 122
+	CodeKeyAddress        Code = 123
 	CodeProposalUnknown   Code = 125
 	CodeProposalClosed    Code = 126
 	CodeProposalExpired   Code = 127
@@ -148,6 +149,7 @@ var codeTable = map[Code]codeInfo{
 	CodeApproved:          {"APPROVED_ALREADY", false, "this member approved the act before"},
 	CodeAccountExists:     {"ACCOUNT_EXISTS", false, "an account of this name was made by this account before; choose another name"},
 	CodeActLimit:          {"ACT_LIMIT", true, "as many acts wait for the account's members as can; approve some, or let them expire"},
+	CodeKeyAddress:        {"ADDRESS_OF_KEY", false, "the address is a later key's and no account; name the account that the key speaks for, which the node's answer says"},
 	CodeProposalUnknown:   {"PROPOSAL_UNKNOWN", false, "no proposal has this index"},
 	CodeProposalClosed:    {"PROPOSAL_CLOSED", false, "the proposal was decided or withdrawn"},
 	CodeProposalExpired:   {"PROPOSAL_EXPIRED", false, "the proposal did not pass in time; propose it again"},

@@ -32,6 +32,7 @@ export const CODES: Readonly<Record<number, string>> = {
   120: 'APPROVED_ALREADY',
   121: 'ACCOUNT_EXISTS',
   122: 'ACT_LIMIT',
+  123: 'ADDRESS_OF_KEY',
   125: 'PROPOSAL_UNKNOWN',
   126: 'PROPOSAL_CLOSED',
   127: 'PROPOSAL_EXPIRED',

@@ -28,6 +28,9 @@ func (b *Bank) allow(by protocol.Address, op *protocol.TokenOp) error {
 	case op.UntilMs != 0 && op.UntilMs <= b.timeMs:
 		return protocol.Refuse(protocol.CodeTokenTerms, "an allowance until %d ms, it is %d", op.UntilMs, b.timeMs)
 	}
+	if err := noKey(b.state, op.Account); err != nil {
+		return err
+	}
 	a := protocol.Allowance{Limit: op.Amount, PeriodMs: op.PeriodMs, StartMs: b.timeMs, UntilMs: op.UntilMs}
 	b.note(protocol.MovementAct{Kind: op.Kind, Asset: op.Asset, From: by, To: op.Account, By: by, Terms: op})
 	return b.state.Set(protocol.AllowanceKey(by, op.Account, op.Asset), a.AppendBinary(nil))
@@ -80,9 +83,16 @@ func (b *Bank) debit(by protocol.Address, op *protocol.TokenOp) error {
 	if err != nil {
 		return err
 	}
+	to, err := b.receivable(op.Account, op.Asset)
+	if err != nil {
+		return err
+	}
 	if err := b.putAllowance(op.From, by, op.Asset, &a); err != nil {
 		return err
 	}
 	b.note(protocol.MovementAct{Kind: op.Kind, Asset: op.Asset, From: op.From, To: op.Account, By: by, Amount: op.Amount, Memo: op.Memo})
-	return b.pay(op.From, was, op.Account, op.Asset, op.Amount)
+	if err := b.setAmount(op.From, op.Asset, was, was.Amount-op.Amount); err != nil {
+		return err
+	}
+	return b.add(op.Account, op.Asset, to, op.Amount)
 }

@@ -40,6 +40,9 @@ func (b *Bank) issue(by protocol.Address, op *protocol.TokenOp) error {
 	if asset.Issuer == (protocol.Address{}) {
 		asset.Issuer = by
 	}
+	if err := noKey(b.state, asset.Issuer); err != nil {
+		return err
+	}
 	b.note(protocol.MovementAct{Kind: op.Kind, Asset: op.Asset, By: by, Terms: op})
 	return b.putAsset(asset)
 }
@@ -65,13 +68,17 @@ func (b *Bank) mint(by protocol.Address, op *protocol.TokenOp) error {
 	if op.Amount > limit-asset.Supply {
 		return protocol.Refuse(protocol.CodeSupplyCap, "%d of %d %s are out, this adds %d", asset.Supply, limit, op.Asset, op.Amount)
 	}
+	to, err := b.receivable(op.Account, op.Asset)
+	if err != nil {
+		return err
+	}
 	asset.Supply += op.Amount
 	b.count(op.Asset, -op.Amount)
 	b.note(protocol.MovementAct{Kind: op.Kind, Asset: op.Asset, To: op.Account, By: by, Amount: op.Amount, Memo: op.Memo})
 	if err := b.putAsset(asset); err != nil {
 		return err
 	}
-	return b.credit(op.Account, op.Asset, op.Amount)
+	return b.add(op.Account, op.Asset, to, op.Amount)
 }
 
 func (b *Bank) burn(by protocol.Address, op *protocol.TokenOp) error {

@@ -191,6 +191,34 @@ func (b *Bank) payable(account protocol.Address, asset string, amount uint64) (p
 	return balance, nil
 }
 
+// receivable reads a balance that is to be paid into.
+// The address of an account's later key is refused, since nobody speaks for it.
+// It never has units: Unused keeps keys that do from becoming one.
+func (b *Bank) receivable(account protocol.Address, asset string) (protocol.Balance, error) {
+	was, err := b.balance(account, asset)
+	if err == nil && was.Amount == 0 {
+		err = noKey(b.state, account)
+	}
+	return was, err
+}
+
+// noKey refuses the address of an account's later key.
+func noKey(s Reader, address protocol.Address) error {
+	key := protocol.AccountKey(address)
+	value, ok, err := s.Get(key)
+	if err != nil || !ok {
+		return err
+	}
+	_, account, err := protocol.DecodeAccount(value)
+	if err != nil {
+		return damaged(key, err)
+	}
+	if account != nil {
+		return protocol.RefuseKeyAddress(address, *account)
+	}
+	return nil
+}
+
 // setAmount changes a balance, which is what was read of it.
 func (b *Bank) setAmount(account protocol.Address, asset string, was protocol.Balance, amount uint64) error {
 	b.count(asset, amount-was.Amount)
@@ -217,6 +245,11 @@ func (b *Bank) credit(account protocol.Address, asset string, amount uint64) err
 	if err != nil {
 		return err
 	}
+	return b.add(account, asset, was, amount)
+}
+
+// add is credit to a balance that was read.
+func (b *Bank) add(account protocol.Address, asset string, was protocol.Balance, amount uint64) error {
 	if amount > protocol.MaxAmount-was.Amount {
 		panic(fmt.Sprintf("bank: %s has %d %s and gets %d: more than there can be", account, was.Amount, asset, amount))
 	}
@@ -239,8 +272,15 @@ func (b *Bank) transfer(by protocol.Address, op *protocol.TokenOp) error {
 	if err != nil {
 		return err
 	}
+	to, err := b.receivable(op.Account, op.Asset)
+	if err != nil {
+		return err
+	}
 	b.note(protocol.MovementAct{Kind: op.Kind, Asset: op.Asset, From: by, To: op.Account, By: by, Amount: op.Amount, Memo: op.Memo})
-	return b.pay(by, was, op.Account, op.Asset, op.Amount)
+	if err := b.setAmount(by, op.Asset, was, was.Amount-op.Amount); err != nil {
+		return err
+	}
+	return b.add(op.Account, op.Asset, to, op.Amount)
 }
 
 // number reads an 8-byte number; 0 where there is none.

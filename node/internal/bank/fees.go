@@ -33,6 +33,9 @@ func SetFees(s State, f *Fees) error {
 	if _, err := ReadAsset(s, f.Asset); err != nil {
 		return err
 	}
+	if err := noKey(s, f.To); err != nil {
+		return err
+	}
 	out := append(make([]byte, 0, 48), f.To[:]...)
 	out = binary.BigEndian.AppendUint64(out, f.PerEvent)
 	out = binary.BigEndian.AppendUint64(out, f.PerMillionGas)

@@ -18,6 +18,11 @@ func (b *Bank) hold(by protocol.Address, op *protocol.TokenOp) (uint64, error) {
 	if t.UntilMs != 0 && t.UntilMs <= b.timeMs {
 		return 0, protocol.Refuse(protocol.CodeTokenTerms, "a hold until %d ms, it is %d", t.UntilMs, b.timeMs)
 	}
+	for _, party := range [...]protocol.Address{t.To, t.Controller} {
+		if err := noKey(b.state, party); err != nil {
+			return 0, err
+		}
+	}
 	if err := b.room(t.From); err != nil {
 		return 0, err
 	}
@@ -65,6 +70,9 @@ func (b *Bank) release(by protocol.Address, op *protocol.TokenOp) error {
 		return protocol.Refuse(protocol.CodeNotController, "hold %d can only pay %s", t.ID, t.To)
 	case op.Amount > t.Amount:
 		return protocol.Refuse(protocol.CodeFunds, "hold %d has %d %s, this takes %d", t.ID, t.Amount, t.Asset, op.Amount)
+	}
+	if err := noKey(b.state, op.Account); err != nil {
+		return err
 	}
 	rest := t.Amount - op.Amount
 	b.note(protocol.MovementAct{

@@ -26,6 +26,24 @@ func Known(s Reader, account protocol.Address) (bool, error) {
 	return false, nil
 }
 
+// Unused refuses to make a key an account's whose address has units, is a party
+// of a hold, stream or schedule, or is paid the fees: the key would speak for
+// the account and no longer for the address. A refusal carries CodeKeyTaken.
+func Unused(s Reader, key protocol.Address) error {
+	known, err := Known(s, key)
+	if err != nil {
+		return err
+	}
+	fees, err := ReadFees(s)
+	if err != nil {
+		return err
+	}
+	if known || fees != nil && fees.To == key {
+		return protocol.Refuse(protocol.CodeKeyTaken, "address %s of the key has units, or is owed some; pay them out first, or take a new key", key)
+	}
+	return nil
+}
+
 // Owned is an account's balance of one asset.
 type Owned struct {
 	Asset string `json:"asset"`

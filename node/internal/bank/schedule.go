@@ -21,6 +21,9 @@ func (b *Bank) schedule(by protocol.Address, op *protocol.TokenOp) (uint64, erro
 	if _, err := b.asset(op.Asset); err != nil {
 		return 0, err
 	}
+	if err := noKey(b.state, op.Account); err != nil {
+		return 0, err
+	}
 	if err := b.room(by); err != nil {
 		return 0, err
 	}

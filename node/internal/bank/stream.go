@@ -25,6 +25,9 @@ func (b *Bank) stream(by protocol.Address, op *protocol.TokenOp) (uint64, error)
 	case !ok:
 		return 0, protocol.Refuse(protocol.CodeTokenTerms, "a stream of %d that flows at %d in %d ms never ends", t.Amount, t.Rate, t.PeriodMs)
 	}
+	if err := noKey(b.state, op.Account); err != nil {
+		return 0, err
+	}
 	if err := b.room(by); err != nil {
 		return 0, err
 	}

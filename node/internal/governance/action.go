@@ -62,6 +62,9 @@ func (c *Change) action(a *protocol.GovAction) error {
 	case protocol.GovRevoke:
 		return c.revoke(a)
 	case protocol.GovRecover:
+		if err := bank.Unused(c.State, a.Key.Address()); err != nil {
+			return err
+		}
 		return membership.Recover(c.State, c.ChainID, a.Account, a.Key, a.Proof)
 	case protocol.GovNode:
 		return c.node(a)
@@ -76,7 +79,7 @@ func (c *Change) action(a *protocol.GovAction) error {
 // roles sets an account's roles and grants. A seat in the council is not a
 // matter of roles alone and stays as it is.
 func (c *Change) roles(a *protocol.GovAction) error {
-	account, err := membership.Read(c.State, a.Account)
+	account, err := membership.Own(c.State, a.Account)
 	if err != nil {
 		return err
 	}
@@ -86,7 +89,7 @@ func (c *Change) roles(a *protocol.GovAction) error {
 }
 
 func (c *Change) revoke(a *protocol.GovAction) error {
-	account, err := membership.Read(c.State, a.Account)
+	account, err := membership.Own(c.State, a.Account)
 	if err != nil {
 		return err
 	}

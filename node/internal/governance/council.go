@@ -79,7 +79,7 @@ func SetSeat(s State, account protocol.Address, weight uint64) error {
 	case seat.Weight == 0 && len(members) == protocol.MaxCouncil:
 		return protocol.Refuse(protocol.CodeProposalTerms, "the council has %d members, and no more", protocol.MaxCouncil)
 	}
-	record, err := membership.Read(s, account)
+	record, err := membership.Own(s, account)
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 
 	"github.com/cairn-ledger/cairn/client/protocol"
+	"github.com/cairn-ledger/cairn/node/internal/bank"
 	"github.com/cairn-ledger/cairn/node/internal/membership"
 )
 
@@ -14,6 +15,9 @@ func (x *execution) account(c *checked, out *Outcome) error {
 	switch body := c.Body.(type) {
 	case *protocol.Rotate:
 		act.Op, act.Key, act.From = protocol.AccountRotate, body.Key, body.From
+		if err = bank.Unused(s, body.Key.Address()); err != nil {
+			return err
+		}
 		err = membership.Rotate(s, x.chainID, &x.party, c.Signer, x.block.Height, body)
 	case *protocol.Revoke:
 		act.Op = protocol.AccountRevoke

@@ -68,6 +68,16 @@ func read(s Reader, address protocol.Address) (account protocol.Account, link *p
 	return account, link, err
 }
 
+// Own is Read, but refuses the address of a later key: a record there would take
+// the key away from its account. A refusal carries CodeKeyAddress.
+func Own(s Reader, address protocol.Address) (protocol.Account, error) {
+	account, link, err := read(s, address)
+	if err == nil && link != nil {
+		err = protocol.RefuseKeyAddress(address, *link)
+	}
+	return account, err
+}
+
 // Put writes an account.
 func Put(s Writer, address protocol.Address, account *protocol.Account) error {
 	return s.Set(protocol.AccountKey(address), account.AppendBinary(nil))
@@ -124,7 +134,7 @@ func Roles(s Reader, address protocol.Address) (Role, error) {
 
 // SetRoles writes an account's roles and leaves the rest of it.
 func SetRoles(s Writer, address protocol.Address, roles Role) error {
-	account, err := Read(s, address)
+	account, err := Own(s, address)
 	if err != nil {
 		return err
 	}

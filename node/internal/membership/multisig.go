@@ -110,14 +110,30 @@ func CreateMultisig(s Writer, creator protocol.Address, c *protocol.CreateMultis
 	if account.Multisig != nil {
 		return address, protocol.Refuse(protocol.CodeAccountExists, "account %s made one named %q before", creator, c.Name)
 	}
+	if err := ownMembers(s, &c.Multisig); err != nil {
+		return address, err
+	}
 	account.Multisig = &c.Multisig // the council may have given it roles before
 	return address, Put(s, address, &account)
+}
+
+// ownMembers refuses members that are keys and no accounts: they could never act.
+func ownMembers(s Reader, m *protocol.Multisig) error {
+	for _, member := range m.Members {
+		if _, err := Own(s, member); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // ChangeMultisig gives an account other members.
 func ChangeMultisig(s Writer, p *Party, m *protocol.Multisig) error {
 	if p.Multisig == nil {
 		return protocol.Refuse(protocol.CodeMultisigTerms, "%s has no members", p.Address)
+	}
+	if err := ownMembers(s, m); err != nil {
+		return err
 	}
 	account := p.Account
 	account.Multisig = m

@@ -131,7 +131,7 @@ func Use(s Writer, p *Party, height uint64, more Amount) error {
 
 // SetQuota gives an account a quota, or none. Another window begins anew.
 func SetQuota(s Writer, address protocol.Address, quota protocol.Quota) error {
-	account, err := Read(s, address)
+	account, err := Own(s, address)
 	if err != nil {
 		return err
 	}
