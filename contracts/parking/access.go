@@ -43,7 +43,7 @@ func callGate(r *sdk.Request) {
 	}
 }
 
-// admit aborts unless an event about a vehicle, booking or account comes from
+// admit aborts unless an event about a vehicle or booking comes from
 // the operator, or, where gates may send it too, from a gate; and unless its
 // time can be true. It answers that time.
 func admit(e *sdk.Event, byGates bool) (ns int64) {
@@ -82,9 +82,9 @@ func checkLot(lot []byte) {
 	}
 }
 
-// checkName aborts unless the text names a ticket, account, booking or reference.
+// checkName aborts unless the text names a ticket or booking.
 func checkName(name []byte) {
 	if len(name) == 0 || len(name) > maxLotBytes {
-		sdk.Abort(codeBadName, "BAD_NAME: a ticket, account, reservation or reference has 1 to 64 bytes")
+		sdk.Abort(codeBadName, "BAD_NAME: a ticket or reservation has 1 to 64 bytes")
 	}
 }

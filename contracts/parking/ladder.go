@@ -40,6 +40,7 @@ func configure(r *sdk.Request) {
 	}
 	p.check()
 	setOperator(r)
+	setTill(r)
 	buf := make([]byte, ladderBytes)
 	for i, v := range p.fields() {
 		sdk.PutU64(buf[8*i:], uint64(*v))

@@ -3,7 +3,8 @@
 // lot's price for the morning, midday and afternoon moves one step of a
 // ladder. README.md has the rule; every evaluation is an event on the ledger
 // whose cause is the reading or message that closed the week. Vehicles that
-// enter and leave are charged at these prices, and spaces can be reserved.
+// enter and leave are charged at these prices, from accounts of the ledger's
+// bank, and spaces can be reserved.
 package main
 
 import (
@@ -29,7 +30,7 @@ const (
 	codeBadTime           = 14 // BAD_TIME
 	codeStayTooLong       = 15 // STAY_TOO_LONG
 	codeBadAmount         = 16 // BAD_AMOUNT
-	codeReferenceUsed     = 17 // REFERENCE_USED
+	codeUnfunded          = 17 // UNFUNDED
 	codeBadRange          = 18 // BAD_RANGE
 	codeReservationExists = 19 // RESERVATION_EXISTS
 	codeNoSpace           = 20 // NO_SPACE
@@ -40,6 +41,8 @@ const (
 	codePriceLimit        = 25 // PRICE_LIMIT
 	codeStepLimit         = 26 // STEP_LIMIT
 	codeStaleProposal     = 27 // STALE_PROPOSAL
+	codeBadPayer          = 28 // BAD_PAYER
+	codeUnpaid            = 29 // UNPAID
 )
 
 // Bounds of a reading.
@@ -59,7 +62,6 @@ func init() {
 	sdk.OnEvent("parking.session.enter.v1", enter)
 	sdk.OnEvent("parking.session.leave.v1", leave)
 	sdk.OnEvent("parking.session.lost.v1", lostTicket)
-	sdk.OnEvent("parking.account.credit.v1", creditAccount)
 	sdk.OnEvent("parking.lot.spaces.v1", setSpaces)
 	sdk.OnEvent("parking.reservation.request.v1", request)
 	sdk.OnEvent("parking.reservation.confirm.v1", confirm)
@@ -68,11 +70,13 @@ func init() {
 	sdk.OnEvent("parking.price.propose.v1", propose)
 	sdk.OnCall("gate", callGate)
 	sdk.OnCall("proposer", callProposer)
+	sdk.OnCall("collect", callCollect)
+	sdk.OnCall("payOut", callPayOut)
 	sdk.OnQuery("price", queryPrice)
 	sdk.OnQuery("prices", queryPrices)
 	sdk.OnQuery("evaluations", queryEvaluations)
 	sdk.OnQuery("session", querySession)
-	sdk.OnQuery("account", queryAccount)
+	sdk.OnQuery("payer", queryPayer)
 	sdk.OnQuery("reservation", queryReservation)
 	sdk.OnQuery("spaces", querySpaces)
 }

@@ -31,8 +31,8 @@ func TestManifest(t *testing.T) {
 	if err := sdk.CheckManifest(m); err != nil {
 		t.Fatal(err)
 	}
-	if len(m.Init) != ladderBytes/8+1 {
-		t.Fatalf("%d init fields, the ladder has %d and the operator one", len(m.Init), ladderBytes/8)
+	if len(m.Init) != ladderBytes/8+3 {
+		t.Fatalf("%d init fields, the ladder has %d, the operator one and money two", len(m.Init), ladderBytes/8)
 	}
 }
 
@@ -40,11 +40,15 @@ func TestManifest(t *testing.T) {
 type town struct {
 	t *testing.T
 	*sdk.Host
+	bank    *sdk.Bank // of newCity
+	asset   string
+	deposit uint64
+	minted  int64
 }
 
 // newTown deploys with the given init fields; the others are left out.
 func newTown(t *testing.T, fields map[int]int64) *town {
-	c := &town{t, sdk.NewHost()}
+	c := &town{t: t, Host: sdk.NewHost()}
 	if err := c.deploy(fields); err != nil {
 		t.Fatal(err)
 	}
@@ -60,7 +64,11 @@ func (c *town) deploy(fields map[int]int64) error {
 			args.Absent()
 		}
 	}
-	return c.Init(args.Bytes(operator[:]))
+	args.Bytes(operator[:])
+	if c.asset == "" {
+		return c.Init(args.Absent().Absent())
+	}
+	return c.Init(args.Text(c.asset).Uint(c.deposit))
 }
 
 func (c *town) read(lot, at string, occupied int64, capacity uint64) error {
@@ -273,7 +281,7 @@ func TestParameters(t *testing.T) {
 		{0: 10}, {0: 900}, {1: -1}, {2: maxCents + 1}, {3: 10001}, {4: 8001}, {5: 6001}, {5: -1},
 		{6: maxCents + 1}, {9: math.MinInt64}, {10: -1}, {10: maxHours + 1},
 	} {
-		c := &town{t, sdk.NewHost()}
+		c := &town{t: t, Host: sdk.NewHost()}
 		if err := c.deploy(bad); sdk.CodeOf(err) != codeBadParameters {
 			t.Errorf("%v: %v", bad, err)
 		}

@@ -36,9 +36,12 @@ var reservations = sdk.NewMap("b")
 type reservation struct {
 	id, lot   []byte
 	state     booking
-	from, to  int64 // as asked for
-	freedAt   int64 // the slots from here to the end are given back; to while none are
-	requestNs int64 // when it was asked for
+	from, to  int64  // as asked for
+	freedAt   int64  // the slots from here to the end are given back; to while none are
+	requestNs int64  // when it was asked for
+	payer     []byte // 20 bytes; empty for none
+	hold      uint64 // its deposit, until a session takes it; 0 for none
+	kept      uint64 // cents of the deposit of a vehicle that did not come
 }
 
 // findReservation reads a reservation, or answers nil.
@@ -49,7 +52,8 @@ func findReservation(id []byte) *reservation {
 		return nil
 	}
 	r := abi.NewReader(record)
-	v := &reservation{id: id, lot: r.Bytes(), state: booking(r.Uint()), from: r.Int(), to: r.Int(), freedAt: r.Int(), requestNs: r.Int()}
+	v := &reservation{id: id, lot: r.Bytes(), state: booking(r.Uint()), from: r.Int(), to: r.Int(), freedAt: r.Int(), requestNs: r.Int(),
+		payer: r.Bytes(), hold: r.Uint(), kept: r.Uint()}
 	checkState(r.Done() && 0 < v.state && int(v.state) < len(bookingNames))
 	return v
 }
@@ -59,7 +63,8 @@ func (v *reservation) enterState(e *sdk.Event, to booking) {
 	v.state = to
 	b := u64(run(make([]byte, 0, 128), v.lot), uint64(to))
 	b = u64(u64(b, uint64(v.from)), uint64(v.to))
-	reservations.Set(v.id, u64(u64(b, uint64(v.freedAt)), uint64(v.requestNs)))
+	b = run(u64(u64(b, uint64(v.freedAt)), uint64(v.requestNs)), v.payer)
+	reservations.Set(v.id, u64(u64(b, v.hold), v.kept))
 	var w sdk.JSON
 	w.Object()
 	v.write(&w)
@@ -75,16 +80,19 @@ func (v *reservation) write(w *sdk.JSON) {
 	w.Key("fromSec").Int(sdk.Seconds(v.from))
 	w.Key("toSec").Int(sdk.Seconds(v.to))
 	w.Key("freedAtSec").Int(sdk.Seconds(v.freedAt))
+	w.Key("payer")
+	payerOrNull(w, v.payer)
+	w.Key("keptCents").Uint(v.kept)
 }
 
 // request books a space, to be confirmed. The same request again is ignored.
 func request(e *sdk.Event) {
 	now := admit(e, true)
 	checkLot(e.Subject)
-	v := &reservation{id: e.Bytes(), lot: e.Subject, from: e.Int(), to: e.Int(), requestNs: now}
+	v := &reservation{id: e.Bytes(), lot: e.Subject, from: e.Int(), to: e.Int(), requestNs: now, payer: e.BytesOr(nil)}
 	v.freedAt = v.to
 	if old := findReservation(v.id); old != nil {
-		if old.from != v.from || old.to != v.to || string(old.lot) != string(v.lot) {
+		if old.from != v.from || old.to != v.to || string(old.lot) != string(v.lot) || string(old.payer) != string(v.payer) {
 			sdk.Abort(codeReservationExists, "RESERVATION_EXISTS: another reservation has this name")
 		}
 		return
@@ -94,6 +102,10 @@ func request(e *sdk.Event) {
 		sdk.Abort(codeBadRange, "BAD_RANGE: a reservation starts in the slot that runs, or at most 90 days later")
 	}
 	takeSlots(v.lot, v.from, v.to)
+	if len(v.payer) > 0 {
+		t := openTill()
+		v.hold = t.engage(e, v.payer, uint64(v.to)/1e6)
+	}
 	v.enterState(e, requested)
 }
 
@@ -170,8 +182,18 @@ func expire(e *sdk.Event) {
 	v.giveBack(e, v.from, to)
 }
 
-// giveBack frees the slots from a time on.
+// giveBack frees the slots from a time on. A deposit that no session took goes
+// back too, but for a vehicle that did not come.
 func (v *reservation) giveBack(e *sdk.Event, from int64, to booking) {
+	if v.hold != 0 {
+		t := openTill()
+		if to == noShow {
+			v.kept = t.fromDeposit(v.hold, t.deposit)
+		} else {
+			t.fromDeposit(v.hold, 0)
+		}
+		v.hold = 0
+	}
 	freeSlots(v.lot, from, v.to)
 	v.freedAt = from
 	v.enterState(e, to)
@@ -185,6 +207,12 @@ func useReservation(e *sdk.Event, s *session) {
 	}
 	if s.enterNs < v.from || s.enterNs >= v.to {
 		sdk.Abort(codeBadRange, "BAD_RANGE: the vehicle comes before or after its reservation")
+	}
+	if len(v.payer) > 0 {
+		if s.payer != nil && string(s.payer) != string(v.payer) {
+			sdk.Abort(codeBadPayer, "BAD_PAYER: the reservation is another account's")
+		}
+		s.payer, s.hold, v.hold = v.payer, v.hold, 0
 	}
 	v.enterState(e, used)
 }

@@ -11,8 +11,10 @@ import (
 	"github.com/cairn-ledger/cairn/contracts/sdk"
 )
 
-func asking(id string, from, to time.Time) *sdk.Args {
-	return new(sdk.Args).Text(id).Int(from.UnixNano()).Int(to.UnixNano())
+func asking(id string, from, to time.Time) *sdk.Args { return askingFor(id, from, to, "") }
+
+func askingFor(id string, from, to time.Time, payer string) *sdk.Args {
+	return withPayer(new(sdk.Args).Text(id).Int(from.UnixNano()).Int(to.UnixNano()), payer)
 }
 
 func (c *town) free(lot string, from, to time.Time) (reservable, free int) {
@@ -77,9 +79,9 @@ func TestReservation(t *testing.T) {
 	if _, free := c.free("x", from.Add(30*time.Minute), to); free != 1 {
 		t.Error("the slots after it left are not free")
 	}
-	equal(t, c.evaluations(), `parking.reservation.status.v1 x {"reservation":"r1","lot":"x","status":"used","fromSec":1476315900,"toSec":1476320400,"freedAtSec":1476320400,"cause":5}
-parking.reservation.status.v1 x {"reservation":"r1","lot":"x","status":"finished","fromSec":1476315900,"toSec":1476320400,"freedAtSec":1476317700,"cause":5}
-parking.session.charged.v1 x {"lot":"x","ticket":"T","account":null,"reservation":"r1","enterIndex":5,"leaveIndex":5,"amountCents":53,"paidCents":0,"dueCents":53,"minutes":16,`+
+	equal(t, c.evaluations(), `parking.reservation.status.v1 x {"reservation":"r1","lot":"x","status":"used","fromSec":1476315900,"toSec":1476320400,"freedAtSec":1476320400,"payer":null,"keptCents":0,"cause":5}
+parking.reservation.status.v1 x {"reservation":"r1","lot":"x","status":"finished","fromSec":1476315900,"toSec":1476320400,"freedAtSec":1476317700,"payer":null,"keptCents":0,"cause":5}
+parking.session.charged.v1 x {"lot":"x","ticket":"T","payer":null,"reservation":"r1","enterIndex":5,"leaveIndex":5,"amountCents":53,"paidCents":0,"dueCents":53,"earlierCents":0,"owedCents":0,"minutes":16,`+
 		`"lines":[{"week":"2016-W41","band":"C","minutes":15,"priceCents":200,"sixtieths":3000},{"week":"2016-W41","band":"A","minutes":1,"priceCents":200,"sixtieths":200}],"lost":false}`)
 	c.must(c.tell(operator, eventSpaces, 1, "x", from.Add(30*time.Minute), new(sdk.Args).Uint(0)))
 }

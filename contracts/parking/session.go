@@ -14,10 +14,11 @@ var sessions = sdk.NewMap("t")
 type session struct {
 	ticket      []byte
 	lot         []byte
-	account     []byte // whose balance pays; empty for none
+	payer       []byte // 20 bytes, the account that pays; empty for none
 	reservation []byte // that it makes use of; empty for none
 	enterNs     int64
 	enterIndex  uint64 // of the log entry
+	hold        uint64 // its deposit; 0 for none
 	open        bool
 	// The rest is of a closed session.
 	leaveNs      int64
@@ -33,8 +34,8 @@ func findSession(ticket []byte) *session {
 		return nil
 	}
 	r := abi.NewReader(record)
-	s := &session{ticket: ticket, lot: r.Bytes(), account: r.Bytes(), reservation: r.Bytes(),
-		enterNs: r.Int(), enterIndex: r.Uint(), open: r.Bool()}
+	s := &session{ticket: ticket, lot: r.Bytes(), payer: r.Bytes(), reservation: r.Bytes(),
+		enterNs: r.Int(), enterIndex: r.Uint(), hold: r.Uint(), open: r.Bool()}
 	s.leaveNs, s.leaveIndex, s.amount, s.paid = r.Int(), r.Uint(), r.Uint(), r.Uint()
 	checkState(r.Done())
 	return s
@@ -42,8 +43,8 @@ func findSession(ticket []byte) *session {
 
 func (s *session) save() {
 	b := run(make([]byte, 0, 128), s.lot)
-	b = run(run(b, s.account), s.reservation)
-	b = abi.AppendFlag(u64(u64(b, uint64(s.enterNs)), s.enterIndex), s.open)
+	b = run(run(b, s.payer), s.reservation)
+	b = abi.AppendFlag(u64(u64(u64(b, uint64(s.enterNs)), s.enterIndex), s.hold), s.open)
 	b = u64(u64(b, uint64(s.leaveNs)), s.leaveIndex)
 	sessions.Set(s.ticket, u64(u64(b, s.amount), s.paid))
 }
@@ -52,16 +53,14 @@ func (s *session) save() {
 func enter(e *sdk.Event) {
 	now := admit(e, true)
 	checkLot(e.Subject)
-	s := &session{lot: e.Subject, ticket: e.Bytes(), account: e.BytesOr(nil), reservation: e.BytesOr(nil),
+	s := &session{lot: e.Subject, ticket: e.Bytes(), payer: e.BytesOr(nil), reservation: e.BytesOr(nil),
 		enterNs: now, enterIndex: e.Index, open: true}
-	for _, name := range [][]byte{s.account, s.reservation} {
-		if name != nil {
-			checkName(name)
-		}
+	if s.reservation != nil {
+		checkName(s.reservation)
 	}
 	if last := findSession(s.ticket); last != nil {
-		if last.enterNs == now && string(last.lot) == string(s.lot) && string(last.account) == string(s.account) &&
-			string(last.reservation) == string(s.reservation) {
+		if last.enterNs == now && string(last.lot) == string(s.lot) && string(last.reservation) == string(s.reservation) &&
+			(s.payer == nil || string(last.payer) == string(s.payer)) {
 			return // the same vehicle at the same gate and moment, once more
 		}
 		if last.open {
@@ -72,7 +71,11 @@ func enter(e *sdk.Event) {
 		}
 	}
 	if s.reservation != nil {
-		useReservation(e, s)
+		useReservation(e, s) // which may bring its payer and deposit
+	}
+	if len(s.payer) > 0 && s.hold == 0 {
+		t := openTill()
+		s.hold = t.engage(e, s.payer, 0)
 	}
 	s.save()
 }
@@ -134,12 +137,15 @@ func sessionToClose(e *sdk.Event, now int64) *session {
 	return s
 }
 
-// close ends a session: its account pays the whole amount or nothing, and
-// what it does not pay is due at the machine.
+// close ends a session: its deposit and its payer pay. What nobody pays is due
+// at the machine, what a payer does not have it owes.
 func (s *session) close(e *sdk.Event, now int64, priced *stay, cents uint64, lost bool) {
 	s.open, s.leaveNs, s.leaveIndex, s.amount = false, now, e.Index, cents
-	if len(s.account) > 0 && money.debit(s.account, cents) {
-		s.paid = cents
+	var earlier, owed uint64
+	if len(s.payer) > 0 {
+		t := openTill()
+		s.paid, earlier, owed = t.charge(s.payer, s.hold, cents)
+		s.hold = 0
 	}
 	s.save()
 	if len(s.reservation) > 0 {
@@ -148,6 +154,7 @@ func (s *session) close(e *sdk.Event, now int64, priced *stay, cents uint64, los
 	var w sdk.JSON
 	w.Object()
 	s.write(&w)
+	w.Key("earlierCents").Uint(earlier).Key("owedCents").Uint(owed)
 	w.Key("minutes").Uint(priced.minutes)
 	priced.write(&w)
 	w.Key("lost").Bool(lost).EndObject()
@@ -158,8 +165,8 @@ func (s *session) close(e *sdk.Event, now int64, priced *stay, cents uint64, los
 func (s *session) write(w *sdk.JSON) {
 	w.Key("lot").Text(s.lot)
 	w.Key("ticket").Text(s.ticket)
-	w.Key("account")
-	textOrNull(w, s.account)
+	w.Key("payer")
+	payerOrNull(w, s.payer)
 	w.Key("reservation")
 	textOrNull(w, s.reservation)
 	w.Key("enterIndex").Uint(s.enterIndex)
@@ -170,6 +177,14 @@ func (s *session) write(w *sdk.JSON) {
 	w.Key("amountCents").Uint(s.amount)
 	w.Key("paidCents").Uint(s.paid)
 	w.Key("dueCents").Uint(s.amount - s.paid)
+}
+
+func payerOrNull(w *sdk.JSON, payer []byte) {
+	if len(payer) == 0 {
+		w.Null()
+	} else {
+		w.Hex(payer)
+	}
 }
 
 func textOrNull(w *sdk.JSON, text []byte) {

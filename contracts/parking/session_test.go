@@ -18,7 +18,6 @@ const (
 	eventEnter = iota + 2
 	eventLeave
 	eventLost
-	eventCredit
 	eventSpaces
 	eventRequest
 	eventConfirm
@@ -26,7 +25,7 @@ const (
 	eventExpire
 )
 
-const queryOfSession, queryOfAccount, queryOfReservation, queryOfSpaces = 3, 4, 5, 6
+const queryOfSession, queryOfPayer, queryOfReservation, queryOfSpaces = 3, 4, 5, 6
 
 // operator is the one that deploy names, gate one that tests let in.
 var operator, gate = addressOf(7), addressOf(8)
@@ -59,16 +58,12 @@ func (c *town) callGate(caller [abi.AddressBytes]byte, address []byte, open bool
 }
 
 // entering is the data of an enter; what is empty is left out.
-func entering(ticket, account, reservation string) *sdk.Args {
-	args := new(sdk.Args).Text(ticket)
-	for _, s := range []string{account, reservation} {
-		if s == "" {
-			args.Absent()
-		} else {
-			args.Text(s)
-		}
+func entering(ticket, payer, reservation string) *sdk.Args {
+	args := withPayer(new(sdk.Args).Text(ticket), payer)
+	if reservation == "" {
+		return args.Absent()
 	}
-	return args
+	return args.Text(reservation)
 }
 
 func ticketed(ticket string) *sdk.Args { return new(sdk.Args).Text(ticket) }
@@ -84,10 +79,12 @@ func clock(text string) time.Time {
 // charged is what parking.session.charged.v1 says.
 type charged struct {
 	Lot, Ticket            string
-	Account, Reservation   *string
+	Payer, Reservation     *string
 	EnterIndex, LeaveIndex uint64
 	AmountCents, PaidCents uint64
 	DueCents, Minutes      uint64
+	EarlierCents           uint64
+	OwedCents              uint64
 	Lines                  []struct {
 		Week, Band                     string
 		Minutes, PriceCents, Sixtieths uint64
@@ -109,13 +106,11 @@ func (c *town) lastCharge() (v charged) {
 
 // A stay over a weekend, whose prices differ by band and week.
 func TestStayIsChargedPiecewise(t *testing.T) {
-	c := newTown(t, nil)
+	c := newCity(t, 0)
 	c.gateKnown()
 	c.mustRead("North", "2016-10-07 09:00:00", 95, 100) // week 40: A rises to 225
 	c.mustRead("North", "2016-10-07 16:00:00", 40, 100) // C falls to 175
-	if err := c.tell(operator, eventCredit, 1, "ann", clock("2016-10-07 10:00:00"), new(sdk.Args).Uint(20000).Text("r1")); err != nil {
-		t.Fatal(err)
-	}
+	c.fund("ann", 20_000, 20_000)
 	if err := c.tell(gate, eventEnter, 11, "North", clock("2016-10-09 22:59:30"), entering("T1", "ann", "")); err != nil {
 		t.Fatal(err)
 	}
@@ -127,13 +122,15 @@ func TestStayIsChargedPiecewise(t *testing.T) {
 	}
 	// 22:59:30 to 00:00: 61 started minutes in week 40, the last of which runs into Monday.
 	// Week 41 was closed by name as well, after the fact: its own price is still that of week 40.
-	equal(t, c.evaluations(), `parking.session.charged.v1 North {"lot":"North","ticket":"T1","account":"ann","reservation":null,`+
-		`"enterIndex":11,"leaveIndex":12,"amountCents":2937,"paidCents":2937,"dueCents":0,"minutes":791,"lines":[`+
+	equal(t, c.evaluations(), `parking.session.charged.v1 North {"lot":"North","ticket":"T1","payer":"6400000000000000000000000000000000000064","reservation":null,`+
+		`"enterIndex":11,"leaveIndex":12,"amountCents":2937,"paidCents":2937,"dueCents":0,"earlierCents":0,"owedCents":0,"minutes":791,"lines":[`+
 		`{"week":"2016-W40","band":"C","minutes":61,"priceCents":200,"sixtieths":12200},`+
 		`{"week":"2016-W41","band":"A","minutes":720,"priceCents":225,"sixtieths":162000},`+
 		`{"week":"2016-W41","band":"B","minutes":10,"priceCents":200,"sixtieths":2000}],"lost":false}`)
-	out, _ := c.Query(queryOfAccount, new(sdk.Args).Text("ann"))
-	equal(t, string(out), `{"account":"ann","balanceCents":17063,"paidCents":2937}`)
+	if has := c.bank.Balance("EUR", payerOf("ann")); has != 17_063 || c.bank.Balance("EUR", c.Address) != 2_937 {
+		t.Errorf("ann has %d of 20000 after 2937", has)
+	}
+	c.conserved()
 }
 
 // byTheMinute charges a stay one minute after the other, with the standard
@@ -243,6 +240,7 @@ func TestRefusedSessions(t *testing.T) {
 	enter := func(lot, ticket string, at time.Time) error {
 		return c.tell(gate, eventEnter, 1, lot, at, entering(ticket, "", ""))
 	}
+	enterFor := func(payer string) error { return c.tell(gate, eventEnter, 1, "x", at, entering("U", payer, "")) }
 	leave := func(lot, ticket string, at time.Time) error {
 		return c.tell(gate, eventLeave, 2, lot, at, ticketed(ticket))
 	}
@@ -255,7 +253,8 @@ func TestRefusedSessions(t *testing.T) {
 	}{
 		{codeBadLot, "BAD_LOT", enter("*", "U", at)},
 		{codeBadName, "BAD_NAME", enter("x", "", at)},
-		{codeBadName, "BAD_NAME", c.tell(gate, eventEnter, 1, "x", at, new(sdk.Args).Text("U").Text("").Absent())},
+		{codeBadName, "BAD_NAME", c.tell(gate, eventEnter, 1, "x", at, new(sdk.Args).Text("U").Absent().Text(""))},
+		{codeBadPayer, "BAD_PAYER", enterFor("ann")}, // no asset was configured
 		{codeDoubleEnter, "DOUBLE_ENTER", enter("x", "T", later)},
 		{codeDoubleEnter, "DOUBLE_ENTER", enter("y", "T", at)},
 		{codeNoSession, "NO_SESSION", leave("x", "U", later)},
@@ -265,7 +264,6 @@ func TestRefusedSessions(t *testing.T) {
 		{codeBadTime, "BAD_TIME", enter("x", "U", time.Unix(minSec-1, 0))},
 		{codeStayTooLong, "STAY_TOO_LONG", leave("x", "T", at.Add(maxStayMin*time.Minute+1))},
 		{codeNotAllowed, "NOT_ALLOWED", c.tell(gate, eventLost, 2, "x", later, ticketed("T").Uint(5))},
-		{codeNotAllowed, "NOT_ALLOWED", c.tell(gate, eventCredit, 2, "ann", later, new(sdk.Args).Uint(5).Text("r"))},
 		{codeNotAllowed, "NOT_ALLOWED", c.tell(gate, eventSpaces, 2, "x", later, new(sdk.Args).Uint(5))},
 		{codeBadAmount, "BAD_AMOUNT", c.tell(operator, eventLost, 2, "x", later, ticketed("T").Uint(maxCents+1))},
 		{codeBadAmount, "BAD_AMOUNT", c.tell(operator, eventLost, 2, "x", later, ticketed("T").Uint(1<<64-1))},
@@ -304,7 +302,7 @@ func TestStartedMinutes(t *testing.T) {
 		{maxStayMin * time.Minute, maxStayMin, maxStayMin * 3 / 2},
 	} {
 		ticket := fmt.Sprint("T", i)
-		c.must(c.tell(operator, eventEnter, 1, "x", at, entering(ticket, "poor", "")))
+		c.must(c.tell(operator, eventEnter, 1, "x", at, entering(ticket, "", "")))
 		c.must(c.tell(operator, eventLeave, 2, "x", at.Add(r.stay), ticketed(ticket)))
 		if got := c.lastCharge(); got.Minutes != r.minutes || got.AmountCents != r.cents || got.DueCents != r.cents || len(got.Lines) > 27 {
 			t.Errorf("%s: %+v", r.stay, got)
@@ -318,68 +316,4 @@ func (c *town) must(err error) {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-}
-
-func TestLostTickets(t *testing.T) {
-	c := newTown(t, nil)
-	at := clock("2016-10-12 09:00:00")
-	c.must(c.tell(operator, eventCredit, 1, "ann", at, new(sdk.Args).Uint(1500).Text("r")))
-	for ticket, lost := range map[string]*sdk.Args{"flat": ticketed("flat").Uint(1501), "ladder": ticketed("ladder").Absent()} {
-		c.must(c.tell(operator, eventEnter, 1, "x", at, entering(ticket, "ann", "")))
-		c.must(c.tell(operator, eventLost, 2, "x", at.AddDate(0, 0, 7*len(ticket)-24), lost))
-		got := c.lastCharge()
-		switch {
-		case !got.Lost || got.EnterIndex != 1 || got.LeaveIndex != 2:
-			t.Errorf("%+v", got)
-		case ticket == "flat" && (got.AmountCents != 1501 || got.DueCents != 1501 || len(got.Lines) > 0):
-			t.Errorf("%+v", got) // the balance does not suffice, so nothing of it is taken
-		case ticket == "ladder" && (got.AmountCents != 18*24*200 || len(got.Lines) == 0):
-			t.Errorf("%+v", got)
-		}
-	}
-	out, _ := c.Query(queryOfAccount, new(sdk.Args).Text("ann"))
-	equal(t, string(out), `{"account":"ann","balanceCents":1500,"paidCents":0}`)
-	out, _ = c.Query(queryOfSession, new(sdk.Args).Text("flat"))
-	equal(t, string(out), `{"open":false,"lot":"x","ticket":"flat","account":"ann","reservation":null,"enterIndex":1,"leaveIndex":2,"amountCents":1501,"paidCents":0,"dueCents":1501}`)
-}
-
-// Credits count once for their reference; balance and paid make the credits.
-func TestPurse(t *testing.T) {
-	c := newTown(t, nil)
-	at := clock("2016-10-12 09:00:00")
-	credit := func(account string, cents uint64, reference string) error {
-		return c.tell(operator, eventCredit, 1, account, at, new(sdk.Args).Uint(cents).Text(reference))
-	}
-	r := rand.New(rand.NewPCG(3, 4))
-	credits, bills := map[string]uint64{}, map[string]uint64{}
-	names := []string{"ann", "bob"}
-	for i := range 400 {
-		account := names[r.IntN(2)]
-		if i < 2 || r.IntN(5) == 0 {
-			account = names[i%2]
-			cents := uint64(1 + r.IntN(3000))
-			c.must(credit(account, cents, fmt.Sprint("r", i)))
-			c.must(credit(account, cents, fmt.Sprint("r", i)))
-			credits[account] += cents
-		} else {
-			at = at.Add(time.Minute)
-			c.must(c.tell(operator, eventEnter, 1, "x", at, entering("T", account, "")))
-			at = at.Add(time.Duration(r.IntN(200)) * time.Minute)
-			c.must(c.tell(operator, eventLeave, 2, "x", at, ticketed("T")))
-			got := c.lastCharge()
-			enough := credits[account]-bills[account] >= got.AmountCents
-			if enough != (got.DueCents == 0) || got.PaidCents+got.DueCents != got.AmountCents || got.DueCents != 0 && got.PaidCents != 0 {
-				t.Fatalf("%+v with %d", got, credits[account]-bills[account])
-			}
-			bills[account] += got.PaidCents
-		}
-		out, _ := c.Query(queryOfAccount, new(sdk.Args).Text(account))
-		equal(t, string(out), fmt.Sprintf(`{"account":"%s","balanceCents":%d,"paidCents":%d}`, account, credits[account]-bills[account], bills[account]))
-	}
-	c.refuse(codeReferenceUsed, "REFERENCE_USED", credit("ann", 1<<50, "r0"))
-	c.refuse(codeBadAmount, "BAD_AMOUNT", credit("ann", 0, "r"))
-	c.refuse(codeBadAmount, "BAD_AMOUNT", credit("ann", maxMoney, "r"))
-	c.refuse(codeBadAmount, "BAD_AMOUNT", credit("ann", 1<<64-1, "r"))
-	c.refuse(codeBadName, "BAD_NAME", credit("ann", 1, ""))
-	c.refuse(codeBadName, "BAD_NAME", credit("", 1, "r"))
 }

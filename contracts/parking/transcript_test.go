@@ -20,8 +20,10 @@ var rewrite = flag.Bool("rewrite", false, "write testdata/transcript.txt anew")
 func TestTranscript(t *testing.T) {
 	const file = "testdata/transcript.txt"
 	var got bytes.Buffer
-	c := &town{t, sdk.NewHost()}
-	c.Transcript = &got
+	c := &town{t: t, Host: sdk.NewHost(), asset: "EUR", deposit: 300}
+	c.Transcript, c.Address = &got, addressOf(5)
+	c.bank = c.OpenBank()
+	c.bank.Issue("EUR", operator)
 	c.scenario()
 	if *rewrite {
 		if err := os.WriteFile(file, got.Bytes(), 0o644); err != nil {
@@ -89,7 +91,7 @@ func (c *town) scenario() {
 	c.visits(next)
 }
 
-// visits are vehicles, accounts and reservations of the lots above, some of
+// visits are vehicles, payers and reservations of the lots above, some of
 // them out of turn.
 func (c *town) visits(next func(uint32) uint32) {
 	c.TimeMs = uint64(clock("2017-01-07 09:00:00").UnixMilli())
@@ -108,14 +110,14 @@ func (c *town) visits(next func(uint32) uint32) {
 		slot := at.Truncate(15 * time.Minute).Add(time.Duration(next(9)) * 15 * time.Minute)
 		switch kind := int(next(14)); kind {
 		case 0, 1, 2:
-			reservation, account := "", ""
+			reservation, payer := "", ""
 			if next(2) == 0 {
 				reservation = fmt.Sprint("r", id, lot)
 			}
 			if next(2) == 0 {
-				account = "ann"
+				payer = []string{"ann", "bob"}[next(2)]
 			}
-			_ = c.tell(origin, eventEnter, i, lot, at, entering(id, account, reservation))
+			_ = c.tell(origin, eventEnter, i, lot, at, entering(id, payer, reservation))
 		case 3, 4:
 			_ = c.tell(origin, eventLeave, i, lot, at, ticketed(id))
 		case 5:
@@ -123,15 +125,18 @@ func (c *town) visits(next func(uint32) uint32) {
 		case 6:
 			_ = c.tell(operator, eventLost, i, lot, at, ticketed(id).Absent())
 		case 7:
-			_ = c.tell(origins[next(2)], eventCredit, i, "ann", at, new(sdk.Args).Uint(uint64(next(900))).Text(id))
+			c.fund("ann", int64(next(900)), int64(next(1500)))
+			_ = c.collect([]string{"ann", "bob"}[next(2)])
+			_ = c.payOut([][abi.AddressBytes]byte{operator, gate}[next(2)], uint64(next(400)))
 		case 8:
 			_ = c.tell(operator, eventSpaces, i, lot, at, new(sdk.Args).Uint(uint64(next(5))))
 		case 9, 10:
-			_ = c.tell(origin, eventRequest, i, lot, at, asking(fmt.Sprint("r", id, lot), slot, slot.Add(time.Duration(next(9))*15*time.Minute)))
+			_ = c.tell(origin, eventRequest, i, lot, at, askingFor(fmt.Sprint("r", id, lot), slot, slot.Add(time.Duration(next(9))*15*time.Minute), []string{"", "ann", "bob"}[next(3)]))
 			_ = c.tell(operator, eventConfirm, i, lot, at, ticketed(fmt.Sprint("r", id, lot)))
 		default:
 			_ = c.tell(origin, []int{eventConfirm, eventCancel, eventExpire}[kind-11], i, lot, at, ticketed(fmt.Sprint("r", id, lot)))
 		}
+		c.conserved()
 	}
 	query := func(handler int, args *sdk.Args) { _, _ = c.Query(handler, args) }
 	for _, id := range []string{"p", "q", "r", "s", "t", "nobody", ""} {
@@ -140,8 +145,9 @@ func (c *town) visits(next func(uint32) uint32) {
 			query(queryOfReservation, ticketed(fmt.Sprint("r", id, lot)))
 		}
 	}
-	query(queryOfAccount, ticketed("ann"))
-	query(queryOfAccount, ticketed("bob"))
+	for _, who := range []string{"ann", "bob", "nobody"} {
+		query(queryOfPayer, whose(who))
+	}
 	for _, hours := range []time.Duration{1, 24 * 7, 24*7 + 1} {
 		from := at.Truncate(time.Hour)
 		query(queryOfSpaces, ticketed("A").Int(from.UnixNano()).Int(from.Add(hours*time.Hour).UnixNano()))
@@ -152,8 +158,9 @@ func (c *town) visits(next func(uint32) uint32) {
 
 // weekend is a stay over weeks, that ends after its first week was evaluated.
 func (c *town) weekend() {
+	c.fund("bob", 10_000, 10_000)
 	from := clock("2017-01-29 22:59:30")
-	_ = c.tell(gate, eventEnter, 1000, "AB", from, entering("long", "ann", ""))
+	_ = c.tell(gate, eventEnter, 1000, "AB", from, entering("long", "bob", ""))
 	c.mustRead("AB", "2017-01-29 23:00:00", 99, 100)
 	c.mustRead("AB", "2017-01-31 23:00:00", 99, 100)
 	_ = c.tell(gate, eventLeave, 1001, "AB", from.AddDate(0, 0, 57), ticketed("long"))

@@ -14,17 +14,13 @@ func querySession(r *sdk.Request) {
 	r.Reply(w.EndObject().Bytes())
 }
 
-// queryAccount answers what an account has and has paid.
-func queryAccount(r *sdk.Request) {
-	name := r.Bytes()
-	checkName(name)
-	balance, paid, known := loadAccount(name)
-	if !known {
-		notFound()
-	}
+// queryPayer answers what a payer owes. What it has is the bank's to say.
+func queryPayer(r *sdk.Request) {
+	t, payer := openTill(), r.Bytes()
+	t.checkPayer(payer)
 	var w sdk.JSON
-	w.Object().Key("account").Text(name)
-	w.Key("balanceCents").Uint(balance).Key("paidCents").Uint(paid).EndObject()
+	w.Object().Key("payer").Hex(payer).Key("asset").String(t.asset)
+	w.Key("owedCents").Uint(debtOf(payer)).EndObject()
 	r.Reply(w.Bytes())
 }
 

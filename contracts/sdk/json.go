@@ -87,6 +87,16 @@ func (w *JSON) Text(s []byte) *JSON {
 // String writes a string.
 func (w *JSON) String(s string) *JSON { return w.Text([]byte(s)) }
 
+// Hex writes octets as text, two lower-case digits each.
+func (w *JSON) Hex(b []byte) *JSON {
+	const digits = "0123456789abcdef"
+	text := make([]byte, 0, 2*len(b))
+	for _, c := range b {
+		text = append(text, digits[c>>4], digits[c&15])
+	}
+	return w.Text(text)
+}
+
 // Uint writes a number. Readers that hold numbers in a float64 lose digits
 // above 2^53: write such values as a string.
 func (w *JSON) Uint(v uint64) *JSON {

@@ -18,6 +18,19 @@ const (
 	TokensTerms     = 240 // a payment to its payer, or a time in the past
 )
 
+// IsAsset says whether the ledger would take a text as the symbol of an asset: a
+// letter, then up to 11 letters, digits, dots and dashes.
+func IsAsset(symbol string) bool {
+	for i := range len(symbol) {
+		c := symbol[i]
+		letter := c|0x20 >= 'a' && c|0x20 <= 'z'
+		if !letter && (i == 0 || (c < '0' || c > '9') && c != '.' && c != '-') {
+			return false
+		}
+	}
+	return 0 < len(symbol) && len(symbol) <= 12
+}
+
 // Balance is what an account has of an asset in minor units, this delivery's
 // own movements included; 0 where it has none.
 func Balance(asset string, account [abi.AddressBytes]byte) int64 {
