@@ -87,6 +87,10 @@ func (v *RecordView) Parse(record []byte) error {
 	return v.checkData()
 }
 
+// Reread is Parse for a record that was parsed before: what its fields hold is
+// not checked again.
+func (v *RecordView) Reread(record []byte) error { return v.layout(record) }
+
 // layout cuts the record into its fields; what they hold is checked after.
 func (v *RecordView) layout(record []byte) error {
 	r := reader{buf: record}

@@ -91,7 +91,7 @@ func (x *execution) gap(c *checked, batch *protocol.Batch, skip uint64) {
 // event appends event i of a batch, as itself or, where its (source, id) is
 // already in the log, as a duplicate that points to the first one.
 func (x *execution) event(c *checked, batch *protocol.Batch, i int, out *Outcome) error {
-	ready := c.events[i]
+	ready := &c.events[i]
 	e := protocol.Entry{
 		Kind: protocol.EntryEvent, Origin: c.sender, Stream: c.stream, Sequence: batch.First + uint64(i),
 		Cause: protocol.NoCause, Type: ready.typeHash, Commitment: ready.commitment,
@@ -112,7 +112,7 @@ func (x *execution) event(c *checked, batch *protocol.Batch, i int, out *Outcome
 	} else {
 		x.b.SetRecent(sourceKey, binary.BigEndian.AppendUint64(x.sourceIndex[:0], index))
 	}
-	x.appendEntry(e, Payload{Blind: batch.Blind(i), Bytes: batch.Records[i]})
+	x.appendEntry(e, Payload{Blind: ready.blind, Bytes: batch.Records[i]})
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package machine
 
 import (
+	"bytes"
 	"cmp"
 	"crypto/sha256"
 	"runtime"
@@ -28,6 +29,7 @@ type checked struct {
 
 // preparedEvent is what the log needs of one event.
 type preparedEvent struct {
+	blind      protocol.Blind
 	commitment protocol.Hash
 	typeHash   protocol.TypeHash
 	source     protocol.SourceKey
@@ -61,14 +63,19 @@ func (m *Machine) check(raw []byte) (*checked, error) {
 func prepare(batch *protocol.Batch) ([]preparedEvent, error) {
 	events := make([]preparedEvent, len(batch.Records))
 	var view protocol.RecordView
+	var hashed []byte // the type of the event before, which most events share
+	var typeHash protocol.TypeHash
 	for i, record := range batch.Records {
 		if err := view.Parse(record); err != nil {
 			return nil, err
 		}
+		if i == 0 || !bytes.Equal(view.Type, hashed) {
+			hashed, typeHash = view.Type, protocol.NewTypeHash(string(view.Type))
+		}
+		blind := batch.Blind(i)
 		events[i] = preparedEvent{
-			commitment: protocol.Commitment(batch.Blind(i), record),
-			typeHash:   protocol.NewTypeHash(string(view.Type)),
-			source:     protocol.NewSourceKey(string(view.Source), string(view.ID)),
+			blind: blind, commitment: protocol.Commitment(blind, record),
+			typeHash: typeHash, source: protocol.NewSourceKey(string(view.Source), string(view.ID)),
 		}
 	}
 	return events, nil

@@ -225,7 +225,7 @@ type attempt struct {
 }
 
 // attempt runs a contract on an entry: an event it subscribed to, or a timer
-// of its own that fired.
+// of its own that fired. What it answers is good until the next attempt.
 func (x *execution) attempt(c *Contract, index uint64, entry freshEntry) (*attempt, error) {
 	program, err := x.program(x.b.State(), c)
 	if err != nil {
@@ -236,7 +236,12 @@ func (x *execution) attempt(c *Contract, index uint64, entry freshEntry) (*attem
 		return nil, err
 	}
 	x.begins(c, index)
-	a := &attempt{gas: gasPerDelivery, payload: payload, host: newHost(x, c, x.b.State().Child(), index, payload.Blind)}
+	if x.tried == nil {
+		x.tried = &attempt{host: newHost(x, c, nil, 0, payload.Blind)}
+	}
+	a := x.tried
+	a.host.begin(x, c, x.b.State().Child(), index, payload.Blind)
+	*a = attempt{gas: gasPerDelivery, payload: payload, host: a.host}
 	var entrypoint vm.Entrypoint
 	if payload.Erased {
 		err = protocol.Refuse(protocol.CodeErased, "the payload of entry %d was erased", index)
@@ -271,7 +276,7 @@ func (x *execution) eventInput(c *Contract, index uint64, entry freshEntry, h *h
 		return vm.Entrypoint{}, protocol.Refuse(protocol.CodeMethodUnknown, "the contract no longer subscribes to the event's type")
 	}
 	var event protocol.RecordView
-	if err := event.Parse(payload.Bytes); err != nil {
+	if err := event.Reread(payload.Bytes); err != nil {
 		return vm.Entrypoint{}, fmt.Errorf("payload of entry %d at rest: %v", index, err)
 	}
 	h.hop = payload.Hop
@@ -309,7 +314,7 @@ func (x *execution) entryAt(index uint64) (freshEntry, error) {
 	if index >= x.base {
 		return x.fresh[index-x.base], nil
 	}
-	raw, err := x.b.Entry(index)
+	raw, err := x.oldEntry(index)
 	if err != nil {
 		return freshEntry{}, err
 	}
@@ -318,6 +323,23 @@ func (x *execution) entryAt(index uint64) (freshEntry, error) {
 		return freshEntry{}, fmt.Errorf("entry %d at rest: %w", index, err)
 	}
 	return freshEntry{Entry: entry}, nil
+}
+
+// oldEntries is how many committed entries are read at once for a contract
+// that is behind.
+const oldEntries = 256
+
+// oldEntry reads a committed entry; a contract that is behind reads on in order.
+func (x *execution) oldEntry(index uint64) ([]byte, error) {
+	i := index - x.oldFrom
+	if index < x.oldFrom || i >= uint64(len(x.old)) {
+		entries, err := x.b.Entries(index, oldEntries)
+		if err != nil {
+			return nil, err
+		}
+		x.oldFrom, x.old, i = index, entries, 0
+	}
+	return x.old[i], nil
 }
 
 // payloadAt reads an entry's payload; for older entries the last bundle read

@@ -94,6 +94,9 @@ type execution struct {
 	sourceKey   [64]byte                    // scratch, and so are the next two
 	sourceIndex [8]byte
 	input       []byte    // the record of the delivery in progress
+	tried       *attempt  // the delivery in progress, its memory used again for the next
+	oldFrom     uint64    // index of the first of old
+	old         [][]byte  // committed entries, last read
 	oldFirst    uint64    // index of oldBundle's first entry
 	oldBundle   []Payload // last bundle read from the store
 }

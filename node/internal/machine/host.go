@@ -39,9 +39,18 @@ type emission struct {
 
 // newHost makes the host of one run; it owns the overlay until the run ends.
 func newHost(x *execution, contract *Contract, overlay *state.Overlay, cause uint64, blind protocol.Blind) *host {
-	h := &host{x: x, contract: contract, state: overlay, cause: cause, blind: blind, eventTime: x.block.TimeMs * 1e6}
-	h.key = append(append(make([]byte, 0, 21+abi.MaxKeyBytes), prefixValue), contract.Address[:]...)
+	h := &host{key: make([]byte, 0, 21+abi.MaxKeyBytes)}
+	h.begin(x, contract, overlay, cause, blind)
 	return h
+}
+
+// begin makes h the host of another run.
+func (h *host) begin(x *execution, contract *Contract, overlay *state.Overlay, cause uint64, blind protocol.Blind) {
+	clear(h.emitted)
+	*h = host{
+		x: x, contract: contract, state: overlay, cause: cause, blind: blind, eventTime: x.block.TimeMs * 1e6,
+		emitted: h.emitted[:0], key: append(append(h.key[:0], prefixValue), contract.Address[:]...),
+	}
 }
 
 // own is the state key of one of the contract's keys.

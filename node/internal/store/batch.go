@@ -62,6 +62,11 @@ func (b *Batch) LogSize() uint64 { return b.log.Size() }
 // Entry reads an entry, the block's included.
 func (b *Batch) Entry(index uint64) ([]byte, error) { return b.log.Entry(index) }
 
+// Entries reads up to count committed entries from index on, at least one.
+func (b *Batch) Entries(index uint64, count int) ([][]byte, error) {
+	return b.log.Committed(index, count)
+}
+
 // PutBundle stores the payload of the entries [first, first+count). The store
 // does not look inside.
 func (b *Batch) PutBundle(first uint64, count uint32, data []byte) {

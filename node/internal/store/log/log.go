@@ -182,10 +182,20 @@ func (a *Appender) Entry(index uint64) ([]byte, error) {
 		at := (index - base) * protocol.EntryBytes
 		return a.entries[at : at+protocol.EntryBytes], nil
 	}
-	if a.log.reader != nil {
-		return a.log.reader(index)
+	committed, err := a.Committed(index, 1)
+	if err != nil {
+		return nil, err
 	}
-	return a.log.Entry(index)
+	return committed[0], nil
+}
+
+// Committed reads up to count committed entries from index on, at least one.
+func (a *Appender) Committed(index uint64, count int) ([][]byte, error) {
+	if a.log.reader == nil {
+		return a.log.Entries(index, count)
+	}
+	entry, err := a.log.reader(index)
+	return [][]byte{entry}, err
 }
 
 // Write puts the added entries and the tiles they touch into a batch.
