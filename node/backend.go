@@ -38,6 +38,8 @@ type backend struct {
 	cosigners proof.Cosigners
 	keeper    *cosign.Keeper
 
+	figures []func() []api.Gauge // of what runs beside the API; set before it serves
+
 	mempoolBytes int64         // what may wait for a block before the answer is BUSY
 	queries      chan struct{} // one token for each contract query under way
 
@@ -247,7 +249,7 @@ func (b *backend) Gauges() []api.Gauge {
 	if h, err := b.Head(); err == nil {
 		lag = float64(h.Lag)
 	}
-	return []api.Gauge{
+	out := []api.Gauge{
 		{Name: "height", Help: "Newest committed block.", Value: float64(head.Height)},
 		{Name: "log_entries", Help: "Entries in the log.", Value: float64(head.LogSize)},
 		{Name: "contract_lag_entries", Help: "Log entries the slowest contract has yet to look at.", Value: lag},
@@ -269,6 +271,10 @@ func (b *backend) Gauges() []api.Gauge {
 		{Name: "execute_seconds_total", Help: "Time spent executing blocks.", Value: totals.ExecuteSeconds, Counter: true},
 		{Name: "commit_seconds_total", Help: "Time spent making blocks durable.", Value: totals.CommitSeconds, Counter: true},
 	}
+	for _, more := range b.figures {
+		out = append(out, more()...)
+	}
+	return out
 }
 
 func (b *backend) erasedOnDisk() float64 {

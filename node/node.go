@@ -113,8 +113,10 @@ func Open(home string, c Config, logTo io.Writer) (n *Node, err error) {
 	if n.gateway, err = n.newGateway(home, backend); err != nil {
 		return n, err
 	}
+	backend.figures = append(backend.figures, func() []api.Gauge { return subscriptionFigures(n.subscriptions) })
 	if n.gateway != nil {
 		config.Gateway = n.gateway
+		backend.figures = append(backend.figures, func() []api.Gauge { return gatewayFigures(n.gateway) })
 	}
 	n.api, err = api.New(backend, config)
 	return n, err

@@ -15,6 +15,9 @@ type Subscription struct {
 	Cursor  uint64            `json:"cursor"`            // wanted events below this entry are done
 	Lag     uint64            `json:"lag"`               // entries from the cursor to the end of the log
 	Push    *Push             `json:"push,omitempty"`    // how the webhook does
+	// FilterErrors counts events, since the node started, on which an expression
+	// of the filters failed; it was false of them.
+	FilterErrors uint64 `json:"filterErrors,omitempty"`
 }
 
 // NewSubscription asks for one.

@@ -85,4 +85,6 @@ type Gauge struct {
 	Name, Help string
 	Value      float64
 	Counter    bool // only ever grows
+	// Label and Of tell apart figures of one name; empty where there is one.
+	Label, Of string
 }

@@ -30,7 +30,7 @@ type Tokens interface {
 
 func (s *Server) eventRoutes() []route {
 	return []route{
-		{pattern: "POST /v1/events", params: []string{"wait"}, handle: s.takeEvents, body: true},
+		{pattern: "POST /v1/events", params: []string{"wait"}, handle: s.counted, body: true},
 		{pattern: "GET /v1/submissions/{id}", params: []string{"wait"}, handle: s.submission},
 	}
 }
@@ -54,6 +54,19 @@ func (s *Server) bearer(r *request, scope string) (access.Token, error) {
 }
 
 var errNoGateway = protocol.Refuse(protocol.CodeUnavailable, "this node has no gateway: its home lacks an account's key; sign transactions yourself, or use another node")
+
+// counted counts why events were not taken.
+func (s *Server) counted(r *request) (any, error) {
+	answer, err := s.takeEvents(r)
+	if err != nil {
+		code, coded := protocol.CodeOf(err)
+		if !coded {
+			code = protocol.CodeInternal
+		}
+		s.metrics.refused.WithLabelValues(code.Name()).Inc()
+	}
+	return answer, err
+}
 
 // takeEvents is CloudEvents over HTTP. The answer is 202 when the events are
 // on this node's disk, or with ?wait= what became of them.

@@ -17,6 +17,7 @@ type metrics struct {
 	registry *prometheus.Registry
 	answers  *prometheus.CounterVec   // by route and status
 	seconds  *prometheus.HistogramVec // by route
+	refused  *prometheus.CounterVec   // submissions to the gateway, by code
 }
 
 // gcTime is the processor time of garbage collection and of the program's own
@@ -34,6 +35,9 @@ func newMetrics(s *Server) (*metrics, error) {
 			Buckets: []float64{.001, .005, .02, .1, .3, 1, 5, 30},
 		}, []string{"route"}),
 	}
+	m.refused = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "cairn_gateway_refused_total", Help: "Requests of events that the gateway did not take, by code.",
+	}, []string{"code"})
 	connections := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "cairn_http_connections", Help: "Open connections to the API.",
 	}, func() float64 { return float64(s.guard.count()) })
@@ -44,7 +48,7 @@ func newMetrics(s *Server) (*metrics, error) {
 		Name: "cairn_http_connections_refused_total", Help: "Connections refused because all others were at work.",
 	}, func() float64 { return float64(s.guard.refused.Load()) })
 	for _, c := range []prometheus.Collector{
-		m.answers, m.seconds, connections, evicted, refused, gauges{s.backend},
+		m.answers, m.seconds, m.refused, connections, evicted, refused, gauges{s.backend},
 		collectors.NewGoCollector(collectors.WithGoCollectorRuntimeMetrics(gcTime)), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	} {
 		if err := m.registry.Register(c); err != nil {
@@ -77,7 +81,11 @@ func (g gauges) Collect(out chan<- prometheus.Metric) {
 		if v.Counter {
 			kind = prometheus.CounterValue
 		}
-		metric, err := prometheus.NewConstMetric(prometheus.NewDesc("cairn_"+v.Name, v.Help, nil, nil), kind, v.Value)
+		var labels, values []string
+		if v.Label != "" {
+			labels, values = []string{v.Label}, []string{v.Of}
+		}
+		metric, err := prometheus.NewConstMetric(prometheus.NewDesc("cairn_"+v.Name, v.Help, labels, nil), kind, v.Value, values...)
 		if err != nil {
 			metric = prometheus.NewInvalidMetric(prometheus.NewInvalidDesc(err), err)
 		}

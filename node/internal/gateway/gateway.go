@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"sync"
 	"time"
@@ -59,6 +60,7 @@ type Gateway struct {
 	bytes   int64         // of records that are not; guarded by mu
 	trouble error         // why nothing is sent now, or nil; guarded by mu
 	alone   uint64        // events below it are sent one by one; guarded by mu
+	figures Figures       // its counters; guarded by mu
 	wake    chan struct{} // tells the feeder that durable has grown
 }
 
@@ -79,11 +81,28 @@ func New(c Config) *Gateway {
 // Address is the account the gateway signs with.
 func (g *Gateway) Address() protocol.Address { return g.address }
 
-// Waiting is how many events were taken and are not decided.
-func (g *Gateway) Waiting() int {
+// Figures are what operators watch. Counters are of events, since the node started.
+type Figures struct {
+	Taken     uint64                   // answered 202
+	Decided   uint64                   // that the ledger took
+	PutAside  map[protocol.Code]uint64 // that the ledger refused for good
+	Waiting   uint64                   // taken and not decided
+	Bytes     int64                    // of their records
+	Sending   uint64                   // of those, handed to the producer
+	MaxEvents int
+	MaxBytes  int64
+	Blocked   bool // the ledger refuses the node's own account, or the gateway is starting
+}
+
+// Figures reads them.
+func (g *Gateway) Figures() Figures {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return int(g.next - g.settled)
+	f := g.figures
+	f.PutAside = maps.Clone(f.PutAside)
+	f.Waiting, f.Bytes, f.Blocked = g.next-g.settled, g.bytes, !g.open || g.trouble != nil
+	f.MaxEvents, f.MaxBytes = g.config.MaxEvents, g.config.MaxBytes
+	return f
 }
 
 // Take keeps events, as one. When it returns without an error they are on this
@@ -102,6 +121,7 @@ func (g *Gateway) Take(events []protocol.Event) (first uint64, err error) {
 	}
 	g.mu.Lock()
 	g.durable = max(g.durable, first+uint64(len(records)))
+	g.figures.Taken += uint64(len(records))
 	g.mu.Unlock()
 	g.tell()
 	return first, nil

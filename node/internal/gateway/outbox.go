@@ -121,6 +121,8 @@ func (g *Gateway) done(sequence uint64, bytes int64) error {
 	err := g.config.DB.Put(local.Pair{Key: eventKey(sequence)})
 	g.mu.Lock()
 	g.settled, g.bytes = max(g.settled, sequence+1), g.bytes-bytes
+	g.figures.Decided++
+	g.figures.Sending--
 	g.mu.Unlock()
 	return err
 }
@@ -135,6 +137,12 @@ func (g *Gateway) refuse(sequence uint64, code protocol.Code, message string) er
 	if err := g.config.DB.Put(local.Pair{Key: eventKey(sequence)}, local.Pair{Key: key(familyRefused, sequence), Value: why}); err != nil {
 		return err
 	}
+	g.mu.Lock()
+	if g.figures.PutAside == nil {
+		g.figures.PutAside = map[protocol.Code]uint64{}
+	}
+	g.figures.PutAside[code]++
+	g.mu.Unlock()
 	if sequence > keepRefused {
 		if err := g.config.DB.Drop(key(familyRefused, 0), key(familyRefused, sequence-keepRefused)); err != nil {
 			return err

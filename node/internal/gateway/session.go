@@ -59,6 +59,7 @@ func (g *Gateway) session(ctx context.Context, c *client.Client) error {
 		defer cancel() // the feeder need not go on
 		failed, cause = g.settle(ctx, flying)
 	})
+	defer g.sending(0)
 	fed := g.feed(ctx, p, from, alone, flying)
 	close(flying)
 	if fed != nil { // else what is on its way is waited for
@@ -119,6 +120,7 @@ func (g *Gateway) feed(ctx context.Context, p *client.Producer, from uint64, alo
 			if err != nil {
 				return err
 			}
+			g.sending(1)
 			select {
 			case flying <- sent{sequence, len(pair.Value), future}:
 			case <-ctx.Done():
@@ -139,6 +141,17 @@ func (g *Gateway) feed(ctx context.Context, p *client.Producer, from uint64, alo
 			return ctx.Err()
 		}
 	}
+}
+
+// sending counts events that the producer has; with 0 it has none any more.
+func (g *Gateway) sending(n uint64) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if n == 0 {
+		g.figures.Sending = 0
+		return
+	}
+	g.figures.Sending += n
 }
 
 // settle waits for events in order. It answers the first that failed, and why.

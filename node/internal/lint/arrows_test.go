@@ -101,6 +101,10 @@ var dependencies = []dependency{
 		prefix: "github.com/tetratelabs/wazero", folders: []string{"node/internal/vm"},
 		why: "only node/internal/vm knows the engine; ask its Program",
 	},
+	{
+		prefix: "cel.dev/cel-go", folders: []string{"node/internal/subscription"},
+		why: "expressions filter what is delivered to a reader, by no agreed rule; nothing else may depend on what they say",
+	},
 }
 
 // of says whether an import is of the module; /v2 and sub-packages are.

@@ -18,16 +18,22 @@ const (
 // filter says which events are wanted; nil is all.
 type filter func(e *protocol.Event) bool
 
-// compile reads filters in the dialects of CloudEvents Subscriptions that need
-// no expression language: exact, prefix and suffix of attributes, all, any and
-// not of others. An event has to pass each of the list.
-func compile(list []json.RawMessage) (filter, error) {
-	nodes := 0
-	return every(list, 0, &nodes)
+// compiler reads the filters of one subscription.
+type compiler struct {
+	nodes       int
+	expressions int
+	failed      func() // is told of an expression that failed on an event
 }
 
-func every(list []json.RawMessage, depth int, nodes *int) (filter, error) {
-	parts, err := compileList(list, depth, nodes)
+// compile reads filters in the dialects of CloudEvents Subscriptions: exact,
+// prefix and suffix of attributes, all, any and not of others; and expressions
+// of CEL. An event has to pass each of the list. Nothing is read again later.
+func compile(list []json.RawMessage, failed func()) (filter, error) {
+	return (&compiler{failed: failed}).every(list, 0)
+}
+
+func (c *compiler) every(list []json.RawMessage, depth int) (filter, error) {
+	parts, err := c.list(list, depth)
 	if err != nil {
 		return nil, err
 	}
@@ -41,9 +47,9 @@ func every(list []json.RawMessage, depth int, nodes *int) (filter, error) {
 	}, nil
 }
 
-func compileList(list []json.RawMessage, depth int, nodes *int) (out []filter, err error) {
+func (c *compiler) list(list []json.RawMessage, depth int) (out []filter, err error) {
 	for _, text := range list {
-		f, err := compileOne(text, depth+1, nodes)
+		f, err := c.one(text, depth+1)
 		if err != nil {
 			return nil, err
 		}
@@ -52,8 +58,8 @@ func compileList(list []json.RawMessage, depth int, nodes *int) (out []filter, e
 	return out, nil
 }
 
-func compileOne(text json.RawMessage, depth int, nodes *int) (filter, error) {
-	if *nodes++; depth > maxFilterDepth || *nodes > maxFilterNodes {
+func (c *compiler) one(text json.RawMessage, depth int) (filter, error) {
+	if c.nodes++; depth > maxFilterDepth || c.nodes > maxFilterNodes {
 		return nil, protocol.Refuse(protocol.CodeBadRequest, "filters: at most %d, nested at most %d deep", maxFilterNodes, maxFilterDepth)
 	}
 	var by map[string]json.RawMessage
@@ -68,8 +74,10 @@ func compileOne(text json.RawMessage, depth int, nodes *int) (filter, error) {
 			return attributes(body, strings.HasPrefix)
 		case "suffix":
 			return attributes(body, strings.HasSuffix)
+		case "cel":
+			return c.compileCEL(body)
 		case "not":
-			f, err := compileOne(body, depth+1, nodes)
+			f, err := c.one(body, depth+1)
 			return func(e *protocol.Event) bool { return !f(e) }, err
 		case "all", "any":
 			var list []json.RawMessage
@@ -77,18 +85,18 @@ func compileOne(text json.RawMessage, depth int, nodes *int) (filter, error) {
 				return nil, protocol.Refuse(protocol.CodeBadRequest, "filters: %s takes a list of filters", dialect)
 			}
 			if dialect == "all" {
-				return every(list, depth, nodes)
+				return c.every(list, depth)
 			}
-			return some(list, depth, nodes)
+			return c.some(list, depth)
 		default:
-			return nil, protocol.Refuse(protocol.CodeBadRequest, "filters: dialect %.40q is not known; exact, prefix, suffix, all, any and not are", dialect)
+			return nil, protocol.Refuse(protocol.CodeBadRequest, "filters: dialect %.40q is not known; exact, prefix, suffix, all, any, not and cel are", dialect)
 		}
 	}
 	return nil, nil
 }
 
-func some(list []json.RawMessage, depth int, nodes *int) (filter, error) {
-	parts, err := compileList(list, depth, nodes)
+func (c *compiler) some(list []json.RawMessage, depth int) (filter, error) {
+	parts, err := c.list(list, depth)
 	if err != nil {
 		return nil, err
 	}

@@ -13,6 +13,7 @@ import (
 	"reflect"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cairn-ledger/cairn/client/protocol"
@@ -42,6 +43,10 @@ type Manager struct {
 	log Log
 	out *slog.Logger
 
+	pulled, pushed, acked       atomic.Uint64 // events
+	failed                      atomic.Uint64 // events on which an expression failed
+	taken, rejected, unanswered atomic.Uint64 // attempts of webhooks
+
 	mu   sync.Mutex
 	subs map[string]*Subscription // guarded by mu
 	run  func(*Subscription)      // starts a webhook; nil before Run; guarded by mu
@@ -51,6 +56,7 @@ type Manager struct {
 type Subscription struct {
 	manager *Manager
 	wanted  filter
+	failed  atomic.Uint64   // events on which an expression of its filters failed
 	ended   context.Context // ends when it is deleted
 	end     context.CancelFunc
 
@@ -84,11 +90,11 @@ func Open(db *local.DB, log Log, out *slog.Logger) (*Manager, error) {
 }
 
 func (m *Manager) make(terms rest.Subscription) (*Subscription, error) {
-	wanted, err := compile(terms.Filters)
-	if err != nil {
+	s := &Subscription{manager: m, terms: terms, changed: make(chan struct{})}
+	var err error
+	if s.wanted, err = compile(terms.Filters, func() { s.failed.Add(1); m.failed.Add(1) }); err != nil {
 		return nil, err
 	}
-	s := &Subscription{manager: m, wanted: wanted, terms: terms, changed: make(chan struct{})}
 	s.window.examined = terms.Cursor
 	s.ended, s.end = context.WithCancel(context.Background())
 	return s, nil
@@ -201,6 +207,7 @@ func (s *Subscription) Terms() rest.Subscription {
 	out := s.terms
 	out.Lag = s.manager.log.Size() - min(s.manager.log.Size(), out.Cursor)
 	out.Push = s.push.status()
+	out.FilterErrors = s.failed.Load()
 	return out
 }
 
@@ -254,7 +261,13 @@ func (s *Subscription) look(member string, limit int) (items []Item, more bool, 
 	if len(s.window.slots) == 0 { // nothing of it was wanted
 		s.terms.Cursor = s.window.examined
 	}
-	return s.window.lease(member, limit, time.Now()), more, s.changed, nil
+	items = s.window.lease(member, limit, time.Now())
+	if s.push.on {
+		s.manager.pushed.Add(uint64(len(items)))
+	} else {
+		s.manager.pulled.Add(uint64(len(items)))
+	}
+	return items, more, s.changed, nil
 }
 
 // Restart gives back what a member has: it begins anew.
@@ -270,9 +283,10 @@ func (s *Subscription) Ack(member string, a rest.Acknowledgement) (cursor uint64
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.window.release(func(at *slot) bool { return slices.Contains(a.Nack, at.Index) })
-	cursor = s.window.ack(func(at *slot) bool {
+	cursor, acked := s.window.ack(func(at *slot) bool {
 		return slices.Contains(a.Indices, at.Index) || a.UpTo != nil && at.Index <= *a.UpTo && !at.until.IsZero() && at.member == member
 	})
+	s.manager.acked.Add(acked)
 	s.tell()
 	if s.gone || cursor == s.terms.Cursor {
 		return cursor, nil

@@ -224,6 +224,14 @@ func (s *sender) attempt(ctx context.Context, item Item) (wait time.Duration, er
 		defer s.probe.Unlock()
 	}
 	wait, err = s.send(ctx, item)
+	switch {
+	case err == nil:
+		s.manager.taken.Add(1)
+	case errors.Is(err, errRefused):
+		s.manager.rejected.Add(1)
+	case ctx.Err() == nil:
+		s.manager.unanswered.Add(1)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err == nil {

@@ -116,11 +116,12 @@ func (w *window) release(has func(*slot) bool) {
 }
 
 // ack marks events as done and drops those that nothing waits for any more. It
-// answers the cursor: every wanted event below it is done.
-func (w *window) ack(is func(*slot) bool) (cursor uint64) {
+// answers the cursor, below which every wanted event is done, and how many it marked.
+func (w *window) ack(is func(*slot) bool) (cursor, marked uint64) {
 	for i := range w.slots {
-		if is(&w.slots[i]) {
-			w.slots[i].acked = true
+		if s := &w.slots[i]; !s.acked && is(s) {
+			s.acked = true
+			marked++
 		}
 	}
 	n := 0
@@ -129,7 +130,7 @@ func (w *window) ack(is func(*slot) bool) (cursor uint64) {
 		n++
 	}
 	w.slots = append([]slot(nil), w.slots[n:]...) // the records dropped are freed
-	return w.cursor()
+	return w.cursor(), marked
 }
 
 func (w *window) cursor() uint64 {
@@ -145,7 +146,7 @@ const tailEvents = 100
 // Tail follows the log from an entry on without a subscription. What it answers
 // waits for the next events until ctx ends, and then answers none.
 func Tail(log Log, from uint64, filters []json.RawMessage) (next func(ctx context.Context) ([]Item, error), err error) {
-	wanted, err := compile(filters)
+	wanted, err := compile(filters, func() {})
 	if err != nil {
 		return nil, err
 	}

@@ -75,7 +75,7 @@ func TestWindowKeepsOrderAndLosesNothing(t *testing.T) {
 			case 1:
 				w.release(func(s *slot) bool { return s.member == member })
 			default:
-				cursor := w.ack(func(s *slot) bool {
+				cursor, _ := w.ack(func(s *slot) bool {
 					return slices.ContainsFunc(items, func(i Item) bool { return i.Index == s.Index })
 				})
 				for _, item := range items {
@@ -110,7 +110,7 @@ func TestFilters(t *testing.T) {
 		{`{}`, "dialect"},
 		{strings.Repeat(`{"not":`, 9) + `{"exact":{"id":"1"}}` + strings.Repeat("}", 9), "deep"},
 	} {
-		f, err := compile([]json.RawMessage{json.RawMessage(c.filter)})
+		f, err := compile([]json.RawMessage{json.RawMessage(c.filter)}, func() {})
 		switch {
 		case err != nil && !strings.Contains(err.Error(), c.want):
 			t.Errorf("%s: %v", c.filter, err)
