@@ -93,6 +93,24 @@ var ErrDone = errors.New("client: done")
 // it answers no error; at the first error it ends, and a later call begins with
 // that event. A node that does not answer is asked again until ctx ends.
 func (s *Subscriptions) Each(ctx context.Context, name string, f Follow, handle func(rest.Delivered) error) error {
+	return s.EachPage(ctx, name, f, func(page []rest.Delivered) (done int, err error) {
+		for i, e := range page {
+			switch err := handle(e); err {
+			case nil:
+			case ErrDone:
+				return i + 1, ErrDone
+			default:
+				return i, err
+			}
+		}
+		return len(page), nil
+	})
+}
+
+// EachPage is Each for whoever works on many events at once: the function is
+// handed what was fetched, at least one event, and answers how many of them,
+// from the first, are done, even where it answers an error as well.
+func (s *Subscriptions) EachPage(ctx context.Context, name string, f Follow, handle func([]rest.Delivered) (done int, err error)) error {
 	f.Restart = true
 	for try := 0; ; {
 		events, err := s.Next(ctx, name, f)
@@ -111,19 +129,15 @@ func (s *Subscriptions) Each(ctx context.Context, name string, f Follow, handle 
 		if len(events) == 0 {
 			continue
 		}
+		count, failed := handle(events)
 		var done rest.Acknowledgement
-		var failed error
-		for _, e := range events {
-			if failed = handle(e); failed != nil && failed != ErrDone {
-				break
-			}
+		for _, e := range events[:count] {
 			done.Indices = append(done.Indices, e.Index)
-			if failed != nil {
-				break
-			}
 		}
-		if _, err := s.Ack(ctx, name, f.Member, done); err != nil {
-			f.Restart = true // they come again
+		if count > 0 {
+			if _, err := s.Ack(ctx, name, f.Member, done); err != nil {
+				f.Restart = true // they come again
+			}
 		}
 		switch failed {
 		case nil:

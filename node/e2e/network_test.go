@@ -23,6 +23,8 @@ var binDir = sync.OnceValues(func() (string, error) { return os.MkdirTemp("", "c
 var builds = map[string]func() error{
 	"cairnd": sync.OnceValue(func() error { return build("./node/cmd/cairnd") }),
 	"cairn":  sync.OnceValue(func() error { return build("./client/cmd/cairn") }),
+
+	"predictive":   sync.OnceValue(func() error { return build("./client/examples/predictive") }),
 }
 
 func build(pkg string) error {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/cairn-ledger/cairn/client/netdir"
 	"github.com/cairn-ledger/cairn/client/proof"
 	"github.com/cairn-ledger/cairn/client/protocol"
 )
@@ -148,7 +149,7 @@ func (s *session) address(text string) (protocol.Address, error) {
 			path = inNetwork
 		}
 	}
-	file, err := readKey(path)
+	file, err := netdir.ReadKeyFile(path)
 	if err != nil {
 		return protocol.Address{}, fmt.Errorf("%q is no address, and %w", text, err)
 	}

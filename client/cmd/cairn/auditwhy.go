@@ -49,6 +49,7 @@ type whyStep struct {
 	Data       json.RawMessage    `json:"data,omitempty"` // of an event
 	Cause      *uint64            `json:"cause,omitempty"`
 	Signed     *whySigned         `json:"signed,omitempty"`     // of what a transaction brought
+	Declared   *whyDeclared       `json:"declared,omitempty"`   // what its producer says it was made of
 	Reproduced *bool              `json:"reproduced,omitempty"` // of what a contract made
 	Proof      whyProof           `json:"proof"`
 }
@@ -122,6 +123,9 @@ func (a *auditor) explain(ctx context.Context, index uint64, writers int) (*why,
 			return nil, err
 		}
 		if err := a.again(ctx, w, e, &step); err != nil {
+			return nil, err
+		}
+		if err := a.declared(ctx, w, e, &step); err != nil {
 			return nil, err
 		}
 		w.Steps = append(w.Steps, step)
@@ -386,11 +390,16 @@ func (a *auditor) sumUp(w *why) {
 	}
 	switch {
 	case w.Verdict != "":
+	case w.Steps[0].scored():
+		w.Verdict = "The model, run again on the readings that the prediction names, makes this entry octet for octet."
 	case w.Steps[0].Reproduced == nil:
 		w.Verdict = "Nothing computed this entry: a transaction brought it, and the receipt proves that the ledger has it."
 	case w.Steps[0].Kind == protocol.EntryToken || w.Steps[0].Kind == protocol.EntryTimer:
 		w.Verdict = "The block, executed again on proven inputs and proven state, makes this entry octet for octet."
 	default:
 		w.Verdict = "The contract's code, run again on proven inputs and proven state, makes this entry octet for octet."
+	}
+	if last := &w.Steps[len(w.Steps)-1]; w.Reproduced && len(w.Steps) > 1 && last.scored() {
+		w.Verdict += fmt.Sprintf(" So does the model with the prediction that caused it, entry %d.", last.Index)
 	}
 }

@@ -126,8 +126,12 @@ const reportTime = "2 January 2006, 15:04:05 UTC"
 // Headline is the answer in a few words.
 func (w *why) Headline() string {
 	switch {
+	case !w.Reproduced && w.wrong() != nil && *w.wrong() != w.Steps[0].Index:
+		return "The outcome rests on an event that does not reproduce"
 	case !w.Reproduced:
 		return "The outcome does not reproduce"
+	case w.Steps[0].scored():
+		return "The prediction reproduces"
 	case w.Computed():
 		return "The outcome reproduces"
 	}
@@ -241,6 +245,9 @@ func (w *why) showStep(out io.Writer, s *whyStep, bar string) {
 	}
 	if s.Reproduced != nil {
 		fmt.Fprintf(out, "%s      run again: %s\n", bar, map[bool]string{true: "the same, octet for octet", false: "NOT THE SAME"}[*s.Reproduced])
+	}
+	if s.Declared != nil {
+		s.Declared.show(out, bar)
 	}
 }
 

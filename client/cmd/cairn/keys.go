@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/cairn-ledger/cairn/client/netdir"
 	"github.com/cairn-ledger/cairn/client/protocol"
 )
 
@@ -38,7 +39,7 @@ func (s *session) newKey(path string) error {
 		return err
 	}
 	name := strings.TrimSuffix(filepath.Base(path), ".json")
-	text, err := json.MarshalIndent(keyFile{name, key.Address(), key.Public(), hex.EncodeToString(key.Bytes())}, "", "  ")
+	text, err := json.MarshalIndent(netdir.KeyFile{Name: name, Address: key.Address(), Public: key.Public(), Secret: hex.EncodeToString(key.Bytes())}, "", "  ")
 	if err != nil {
 		return err
 	}
@@ -71,7 +72,7 @@ func (s *session) showKeys(paths []string) error {
 				path = inNetwork
 			}
 		}
-		file, err := readKey(path)
+		file, err := netdir.ReadKeyFile(path)
 		if err != nil {
 			return err
 		}

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/cairn-ledger/cairn/client/netdir"
 	"github.com/cairn-ledger/cairn/client/protocol"
 )
 
@@ -29,7 +30,7 @@ func (s *session) wallet() (*wallet, error) {
 	}
 	files, err := filepath.Glob(filepath.Join(s.network, "keys", "*.json"))
 	for _, path := range files {
-		if file, err := readKey(path); err == nil { // another file is nobody's name
+		if file, err := netdir.ReadKeyFile(path); err == nil { // another file is nobody's name
 			w.names[file.Address] = strings.TrimSuffix(filepath.Base(path), ".json")
 		}
 	}
@@ -43,7 +44,7 @@ func (w *wallet) account(ctx context.Context, text string) (protocol.Address, er
 		return address, nil
 	}
 	if w.s.network != "" {
-		file, err := readKey(filepath.Join(w.s.network, "keys", text+".json"))
+		file, err := netdir.ReadKeyFile(filepath.Join(w.s.network, "keys", text+".json"))
 		if err == nil {
 			return file.Address, nil
 		}
