@@ -59,8 +59,11 @@ func closeOrder(who address, timeMs uint64, id, outcome []byte) *order {
 	a.save()
 	o.emitClosed()
 	if confirmed && o.reward > 0 {
-		credit(o.producer, o.reward)
-		o.emitReward()
+		eventType := "maintenance.reward.due.v1"
+		if reward(o.producer, o.reward) {
+			eventType = "maintenance.reward.paid.v1"
+		}
+		o.emitReward(eventType)
 	}
 	return o
 }
@@ -86,7 +89,7 @@ func (o *order) emitClosed() {
 	o.emit("maintenance.order.closed.v1", &w)
 }
 
-func (o *order) emitReward() {
+func (o *order) emitReward(eventType string) {
 	var w sdk.JSON
 	o.begin(&w)
 	w.Key("producer")
@@ -94,5 +97,5 @@ func (o *order) emitReward() {
 	w.Key("amount").Uint(o.reward)
 	o.measures.values(&w, o.places)
 	w.Key("reading").Uint(o.reading)
-	o.emit("maintenance.reward.due.v1", &w)
+	o.emit(eventType, &w)
 }

@@ -25,6 +25,7 @@ const (
 	codeOtherPlaces   = 13 // OTHER_PLACES
 	codeBadAddress    = 14 // BAD_ADDRESS
 	codeBadOrder      = 15 // BAD_ORDER
+	codeUnfunded      = 16 // UNFUNDED
 )
 
 // Decimal places of the two kinds of readings. Levels have coarsePlaces.
@@ -50,6 +51,7 @@ func init() {
 	sdk.OnCall("technician", setTechnician)
 	sdk.OnCall("close", closeByCall)
 	sdk.OnCall("settle", settle)
+	sdk.OnCall("withdraw", withdraw)
 	sdk.OnQuery("order", queryOrder)
 	sdk.OnQuery("orders", queryOrders)
 	sdk.OnQuery("asset", queryAsset)

@@ -88,7 +88,7 @@ func window(windows [][2]time.Time, at time.Time) int {
 // reading that no longer holds: confirmed when it held inside a window.
 func TestMachineTemperature(t *testing.T) {
 	points, windows := readNAB(t)
-	c := newPlant(t, set{"threshold": "below", "thresholdOn": 60 * one, "reward": 100})
+	c := newPlant(t, set{"threshold": "below", "thresholdOn": 60 * one, "reward": 100, "rewardAsset": "EUR"})
 	limit := big.NewRat(60, 1)
 	unit := new(big.Rat).SetInt64(10_000_000_000_000_000)
 	var taken, hits, orders, confirmed, repeats int
@@ -151,7 +151,7 @@ func TestMachineTemperature(t *testing.T) {
 // checkEvents holds the totals and the digest of what was emitted.
 func (c *plant) checkEvents(orders, confirmed int) {
 	c.t.Helper()
-	equal(c.t, c.ask(queryOfStats), fmt.Sprintf(`{"assets":1,"orders":{"opened":%d,"open":0,"escalated":0,"confirmed":%d,"falseAlarms":%d},"rewards":{"accrued":%d,"settled":0,"due":%d}}`,
+	equal(c.t, c.ask(queryOfStats), fmt.Sprintf(`{"assets":1,"orders":{"opened":%d,"open":0,"escalated":0,"confirmed":%d,"falseAlarms":%d},"rewards":{"accrued":%d,"paid":0,"due":%d}}`,
 		orders, confirmed, orders-confirmed, 100*confirmed, 100*confirmed))
 	digest := sha256.New()
 	for _, e := range c.Emitted {

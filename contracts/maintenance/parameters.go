@@ -20,7 +20,7 @@ type parameters struct {
 	alpha            uint32 // of the moving average, in 65536ths
 	escalateMs       uint64 // an order is escalated when triggers hold this long; 0: not by time
 	escalateReadings uint64 // or for so many readings in a row; 0: not by count
-	reward           uint64 // of a confirmed order, in minor units
+	reward           uint64 // of a confirmed order, in minor units of rewardAsset
 	maxAheadMs       uint64 // of a reading before its block; 0: no bound
 	producer         address
 }
@@ -145,6 +145,7 @@ func configure(r *sdk.Request) {
 	base := defaults()
 	var p parameters
 	p.read(r, &base)
+	p.checkReward()
 	if p == base {
 		overrides.Delete(name)
 		return

@@ -10,7 +10,7 @@ var settingsKey = []byte("\x00settings")
 
 // settings say who may do what; they are fixed when the contract is deployed.
 type settings struct {
-	owner      address // sets technicians and parameters, settles rewards
+	owner      address // sets technicians and parameters, withdraws
 	configurer address // sets parameters
 }
 
@@ -21,6 +21,8 @@ func setUp(r *sdk.Request) {
 	technician := addressOr(r, address{})
 	var p parameters
 	p.read(r, &initial)
+	setRewardAsset(r.BytesOr(nil))
+	p.checkReward()
 	sdk.Set(settingsKey, append(append(make([]byte, 0, 40), owner[:]...), configurer[:]...))
 	sdk.Set(defaultsKey, p.encode())
 	if !technician.isZero() {

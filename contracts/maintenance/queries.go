@@ -173,7 +173,7 @@ func queryAsset(r *sdk.Request) {
 // queryStats answers the counts over all assets.
 func queryStats(r *sdk.Request) {
 	opened, confirmed, falsified := ordersOpened.Value(), ordersConfirmed.Value(), ordersFalsified.Value()
-	all, paid := accrued.Value(), settled.Value()
+	all, done := accrued.Value(), paid.Value()
 	var w sdk.JSON
 	w.Object().Key("assets").Uint(known.Value())
 	w.Key("orders").Object()
@@ -184,8 +184,8 @@ func queryStats(r *sdk.Request) {
 	w.Key("falseAlarms").Uint(falsified)
 	w.EndObject().Key("rewards").Object()
 	w.Key("accrued").Uint(all)
-	w.Key("settled").Uint(paid)
-	w.Key("due").Uint(all - paid)
+	w.Key("paid").Uint(done)
+	w.Key("due").Uint(all - done)
 	w.EndObject().EndObject()
 	r.Reply(w.Bytes())
 }
@@ -196,6 +196,6 @@ func queryRewards(r *sdk.Request) {
 	var w sdk.JSON
 	w.Object().Key("producer")
 	who.write(&w)
-	w.Key("due").Uint(dueTo(who)).EndObject()
+	w.Key("asset").String(rewardAsset()).Key("due").Uint(dueTo(who)).EndObject()
 	r.Reply(w.Bytes())
 }

@@ -22,11 +22,12 @@ func TestTranscript(t *testing.T) {
 	var got bytes.Buffer
 	c := &plant{t: t, Host: sdk.NewHost(), index: 7}
 	c.Transcript = &got
+	c.openBank()
 	c.TimeMs = 1_704_067_200_000
 	c.refusedDeployments()
 	if err := c.deploy(configurer.text(), technician.text(), set{
 		"threshold": "below", "thresholdOn": -5 * one, "thresholdOff": -2 * one, "ewma": "above", "ewmaOn": 40 * one,
-		"rate": "above", "rateOn": 30*one + 1, "escalateMs": 600_000, "reward": 125, "maxAheadMs": 1_000_000_000_000,
+		"rate": "above", "rateOn": 30*one + 1, "escalateMs": 600_000, "reward": 125, "rewardAsset": "EUR", "maxAheadMs": 1_000_000_000_000,
 	}); err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +55,7 @@ var strangeNames = []string{"A", "AB", `the "7\8"`, "насос#3", "a#1", "tab\
 func (c *plant) refusedDeployments() {
 	for _, bad := range []set{
 		{"threshold": "over"}, {"alpha": 0}, {"alpha": 65537}, {"escalateMs": maxMs + 1}, {"maxAheadMs": maxMs + 1},
-		{"reward": maxReward + 1}, {"producer": "cairn1"}, {"rate": ""},
+		{"reward": maxReward + 1}, {"producer": "cairn1"}, {"rate": ""}, {"reward": 1}, {"rewardAsset": "1x"}, {"rewardAsset": "waytoolongname"},
 		{"ewma": "above", "ewmaOn": 1, "ewmaOff": 2}, {"ewma": "below", "ewmaOn": 2, "ewmaOff": 1},
 	} {
 		refused(c.t, fmt.Sprint(bad), c.deploy(nil, nil, bad), map[bool]uint32{true: codeBadAddress, false: codeBadParameters}[bad["producer"] != nil])
@@ -115,6 +116,9 @@ func (c *plant) series() {
 			_ = c.event(eventReading, from, name, ns, value+1)
 		}
 		c.TimeMs += uint64(next(100_000))
+		if next(12) == 0 {
+			c.bank.Endow("EUR", c.Address, int64(next(300)))
+		}
 		outcome := []string{outcomeConfirmed, outcomeFalseAlarm, "perhaps"}[next(15)/7]
 		who := []address{technician, technician, producer, owner}[next(4)]
 		id := fmt.Sprintf("%s#%d", name, 1+next(2)+next(2)*uint32(i/100))
@@ -154,16 +158,22 @@ func (c *plant) corners() {
 	_ = c.event(eventClose, technician, "fields", start, "x#1")
 	_ = c.event(eventClose, technician, "fields", start, "x#4294967295", "confirmed")
 	_ = c.event(4, producer, "handler", start, 1)
-	_ = c.call(4, owner)
+	_ = c.call(5, owner)
 	_ = c.ask(5)
 	_ = c.ask(queryOfOrder)
 	_, _ = c.Deliver(sdk.EntryQuery, queryOfStats, []byte("short"))
 	_, _ = c.Deliver(sdk.EntryEvent, eventReading, bytes.Repeat([]byte{2}, 53))
-	for _, amount := range []int{0, 1, 1 << 60} {
-		_ = c.call(callSettle, owner, producer.text(), amount)
+	for _, amount := range []int64{100, 900, 100_000} {
+		_ = c.call(callSettle, technician, producer.text())
+		c.bank.Endow("EUR", c.Address, amount)
 	}
-	_ = c.call(callSettle, technician, producer.text(), 1)
-	_ = c.call(callSettle, owner, stranger.text(), 125)
+	for _, amount := range []int{0, 99_000, 99_999_999} {
+		_ = c.call(callWithdraw, owner, owner.text(), amount)
+	}
+	_ = c.call(callSettle, technician, producer.text())
+	_ = c.call(callSettle, owner, producer.text())
+	_ = c.call(callWithdraw, technician, owner.text(), 1)
+	_ = c.call(callWithdraw, owner, "cairn1", 1)
 	for _, who := range []address{owner, producer, stranger} {
 		_ = c.ask(queryDue, who.text())
 	}

@@ -20,6 +20,10 @@ mod host {
             event_type: *const u8, type_len: u32, subject: *const u8, subject_len: u32,
             data: *const u8, data_len: u32,
         );
+        pub fn balance(asset: *const u8, asset_len: u32, account: *const u8) -> i64;
+        pub fn transfer(asset: *const u8, asset_len: u32, to: *const u8, amount: i64) -> u32;
+        #[link_name = "self"]
+        pub fn own_address(dst: *mut u8);
         pub fn abort(code: u32, message: *const u8, len: u32);
     }
 }
@@ -103,6 +107,20 @@ pub fn set(key: &[u8], value: &[u8]) {
 
 pub fn delete(key: &[u8]) {
     unsafe { host::state_delete(key.as_ptr(), key.len() as u32) }
+}
+
+/// Pays from the contract's own account; false where the bank refuses.
+pub fn transfer(asset: &[u8], to: &[u8; 20], amount: u64) -> bool {
+    unsafe { host::transfer(asset.as_ptr(), asset.len() as u32, to.as_ptr(), amount as i64) == 0 }
+}
+
+/// What the contract itself has of an asset.
+pub fn own_balance(asset: &[u8]) -> u64 {
+    let mut own = [0; 20];
+    unsafe {
+        host::own_address(own.as_mut_ptr());
+        host::balance(asset.as_ptr(), asset.len() as u32, own.as_ptr()) as u64
+    }
 }
 
 /// A part of the state with keys of its own, named by one letter. The byte

@@ -60,8 +60,8 @@ fn close(who: Address, time_ms: u64, id: &[u8], outcome: &[u8]) -> Order {
     a.save();
     o.emit_closed();
     if confirmed && o.reward > 0 {
-        rewards::credit(&o.producer, o.reward);
-        o.emit_reward();
+        let paid = rewards::reward(&o.producer, o.reward);
+        o.emit_reward(if paid { "maintenance.reward.paid.v1" } else { "maintenance.reward.due.v1" });
     }
     o
 }
@@ -84,13 +84,13 @@ impl Order {
         self.emit("maintenance.order.closed.v1", w);
     }
 
-    fn emit_reward(&self) {
+    fn emit_reward(&self, event_type: &str) {
         let mut w = Json::new();
         self.begin(&mut w);
         address::write(&self.producer, w.key("producer"));
         w.key("amount").uint(self.reward);
         self.measures.values(&mut w, self.places);
         w.key("reading").uint(self.reading);
-        self.emit("maintenance.reward.due.v1", w);
+        self.emit(event_type, w);
     }
 }

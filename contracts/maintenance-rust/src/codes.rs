@@ -15,3 +15,4 @@ pub const REWARD_LIMIT: u32 = 12;
 pub const OTHER_PLACES: u32 = 13;
 pub const BAD_ADDRESS: u32 = 14;
 pub const BAD_ORDER: u32 = 15;
+pub const UNFUNDED: u32 = 16;

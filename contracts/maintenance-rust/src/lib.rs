@@ -54,6 +54,7 @@ pub extern "C" fn cairn_call(handler: u32, size: u32) -> i32 {
         1 => people::set_technician,
         2 => close::by_call,
         3 => rewards::settle,
+        4 => rewards::withdraw,
         _ => abort(CODE_HANDLER, "no handler for this call"),
     };
     handle(&mut Request::read(size));

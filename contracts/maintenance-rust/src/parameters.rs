@@ -4,7 +4,7 @@ use crate::abi::{abort, get, set, Cursor, Map, Reader, Request, Writer};
 use crate::address::{self, Address};
 use crate::json::Json;
 use crate::trigger::{decimal, Trigger, ABOVE, BELOW, COARSE_PLACES, NAMES, OFF, SIDES, TRIGGERS};
-use crate::{check_asset, codes, people};
+use crate::{check_asset, codes, people, rewards};
 
 pub const OVERRIDES: Map = Map(b'p');
 const DEFAULTS_KEY: &[u8] = b"\x00defaults";
@@ -174,6 +174,7 @@ pub fn configure(r: &mut Request) {
     check_asset(name);
     let base = Parameters::defaults();
     let p = base.clone().read(&mut r.fields);
+    rewards::check(p.reward);
     if p == base {
         OVERRIDES.delete(name);
         return;

@@ -4,6 +4,7 @@ use crate::abi::{abort, get, set, Map, Request};
 use crate::address::{self, Address};
 use crate::codes;
 use crate::parameters::Parameters;
+use crate::rewards;
 
 const TECHNICIANS: Map = Map(b't');
 const SETTINGS_KEY: &[u8] = b"\x00settings";
@@ -19,6 +20,8 @@ pub fn set_up(r: &mut Request) {
     let configurer = address::optional(&mut r.fields).unwrap_or(owner);
     let technician = address::optional(&mut r.fields).unwrap_or(address::ZERO);
     let p = Parameters::initial().read(&mut r.fields);
+    rewards::set_asset(r.fields.optional_bytes().unwrap_or(&[]));
+    rewards::check(p.reward);
     let mut both = [0; 40];
     both[..20].copy_from_slice(&owner);
     both[20..].copy_from_slice(&configurer);

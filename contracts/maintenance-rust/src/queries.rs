@@ -6,7 +6,7 @@ use crate::asset::{Asset, KNOWN};
 use crate::json::Json;
 use crate::order::{self, id, milliseconds, order_key, parse_id, Order};
 use crate::parameters::{Parameters, OVERRIDES};
-use crate::rewards::{due_to, ACCRUED, SETTLED};
+use crate::rewards::{asset as reward_asset, due_to, ACCRUED, PAID};
 use crate::trigger::names;
 use crate::{check_asset, codes};
 
@@ -150,7 +150,7 @@ pub fn asset(r: &mut Request) {
 /// The counts over all assets.
 pub fn stats(_: &mut Request) {
     let (opened, confirmed, falsified) = (order::OPENED.value(), order::CONFIRMED.value(), order::FALSIFIED.value());
-    let (all, paid) = (ACCRUED.value(), SETTLED.value());
+    let (all, paid) = (ACCRUED.value(), PAID.value());
     let mut w = Json::new();
     w.object();
     w.key("assets").uint(KNOWN.value());
@@ -163,7 +163,7 @@ pub fn stats(_: &mut Request) {
     w.end_object();
     w.key("rewards").object();
     w.key("accrued").uint(all);
-    w.key("settled").uint(paid);
+    w.key("paid").uint(paid);
     w.key("due").uint(all.wrapping_sub(paid));
     w.end_object();
     w.end_object();
@@ -176,6 +176,7 @@ pub fn rewards(r: &mut Request) {
     let mut w = Json::new();
     w.object();
     address::write(&who, w.key("producer"));
+    w.key("asset").text(reward_asset());
     w.key("due").uint(due_to(&who));
     w.end_object();
     reply(w.bytes());

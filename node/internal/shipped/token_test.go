@@ -80,6 +80,12 @@ func (l *ledger) openBank(t *testing.T, line string) (ok bool) {
 	return true
 }
 
+// given says whether a line of a transcript prepares the bank.
+func given(line string) bool {
+	word, _, _ := strings.Cut(line, " ")
+	return slices.Contains([]string{"self", "issue", "endow", "allow"}, word)
+}
+
 // Balance implements vm.Host, as Token does.
 func (l *ledger) Balance(asset string, account protocol.Address) (uint64, error) {
 	if l.bank == nil {
