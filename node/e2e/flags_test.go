@@ -3,6 +3,7 @@ package e2e
 import "flag"
 
 var (
-	killCycles = flag.Int("cycles", 20, "how many validators to kill while events stream")
-	seed       = flag.Uint64("seed", 0, "seed of the random choices; 0 picks one and prints it")
+	killCycles    = flag.Int("cycles", 20, "how many validators to kill while events stream")
+	seed          = flag.Uint64("seed", 0, "seed of the random choices; 0 picks one and prints it")
+	connectEvents = flag.Int("connect", 5_000, "how many events connectors carry from each broker; `make e2e` takes 200,000")
 )

@@ -41,6 +41,10 @@ func build(pkg string) error {
 }
 
 func TestMain(m *testing.M) {
+	if setting := os.Getenv(kafkaVariable); setting != "" {
+		fmt.Fprintln(os.Stderr, beKafka(setting))
+		os.Exit(1)
+	}
 	code := m.Run()
 	if dir, err := binDir(); err == nil {
 		os.RemoveAll(dir)

@@ -40,6 +40,14 @@ func (s *session) connect() (*ledger, error) {
 	case s.node == "" || s.genesis == "":
 		return nil, usageError{errors.New("say which ledger: --network DIR, or --node URL --genesis FILE")}
 	}
+	return s.connectTo(nodes, genesisFile)
+}
+
+// connectTo makes a client of nodes whose ledger a founding document began.
+func (s *session) connectTo(nodes []string, genesisFile string) (*ledger, error) {
+	if genesisFile == "" {
+		return nil, usageError{errors.New("the founding document is missing; nodes and genesis go together")}
+	}
 	doc, err := genesis.Load(genesisFile)
 	if err != nil {
 		return nil, err
