@@ -125,21 +125,41 @@ func (s *Signature) UnmarshalText(text []byte) error { return unhex(s[:], text, 
 // Verify checks the signature of a 32-byte digest. High-S and out-of-range
 // values are refused.
 func (p PublicKey) Verify(digest Hash, sig Signature) error {
-	key, err := btcec.ParsePubKey(p[:])
+	key, err := p.point()
 	if err != nil {
-		return Refuse(CodeBadSignature, "signer is not a secp256k1 point: %v", err)
+		return err
 	}
-	var r, s btcec.ModNScalar
-	if r.SetByteSlice(sig[:32]) || r.IsZero() || s.SetByteSlice(sig[32:]) || s.IsZero() {
-		return Refuse(CodeBadSignature, "signature value out of range")
-	}
-	if s.IsOverHalfOrder() {
-		return Refuse(CodeBadSignature, "signature has a high S; use the low one")
+	r, s, err := sig.scalars()
+	if err != nil {
+		return err
 	}
 	if !ecdsa.NewSignature(&r, &s).Verify(digest[:], key) {
-		return Refuse(CodeBadSignature, "signature does not verify for %s", p.Address())
+		return p.refuse()
 	}
 	return nil
+}
+
+func (p PublicKey) point() (*btcec.PublicKey, error) {
+	key, err := btcec.ParsePubKey(p[:])
+	if err != nil {
+		return nil, Refuse(CodeBadSignature, "signer is not a secp256k1 point: %v", err)
+	}
+	return key, nil
+}
+
+func (p PublicKey) refuse() error {
+	return Refuse(CodeBadSignature, "signature does not verify for %s", p.Address())
+}
+
+// scalars are r and s, in range and with the low S.
+func (sig *Signature) scalars() (r, s btcec.ModNScalar, err error) {
+	if r.SetByteSlice(sig[:32]) || r.IsZero() || s.SetByteSlice(sig[32:]) || s.IsZero() {
+		return r, s, Refuse(CodeBadSignature, "signature value out of range")
+	}
+	if s.IsOverHalfOrder() {
+		return r, s, Refuse(CodeBadSignature, "signature has a high S; use the low one")
+	}
+	return r, s, nil
 }
 
 // PrivateKey signs for an account. The zero value is not a key.

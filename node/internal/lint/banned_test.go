@@ -47,8 +47,8 @@ var exceptions = map[string]string{
 	"go statement in node/internal/store/state/tree.go records":            "sorts one list while another is made; neither reads what the other writes",
 	"go statement in node/internal/store/state/update.go inParallel":       "hashes changes, each into its own place of a slice",
 	"go statement in node/internal/store/state/update.go inParallelGroups": "hashes subtrees, each into its own place of an array",
-	"import of \"hash/maphash\" in node/internal/store/recent.go":           "says only whether a lookup can be spared; the lookup answers the same",
-	"import of \"hash/maphash\" in node/internal/store/side.go":             "places keys in a table in memory, which is read by key and written sorted",
+	"import of \"hash/maphash\" in node/internal/store/recent.go":          "says only whether a lookup can be spared; the lookup answers the same",
+	"import of \"hash/maphash\" in node/internal/store/side.go":            "places keys in a table in memory, which is read by key and written sorted",
 	"range over a map in client/protocol/code.go Codes":                    "the list is sorted before it is answered",
 	"range over a map in client/protocol/entry.go UnmarshalText":           "names are unique, so one entry at most matches",
 }

@@ -45,7 +45,7 @@ func (m *Machine) check(raw []byte) (*checked, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := tx.VerifySignature(); err != nil {
+	if err := m.keys.Verify(tx); err != nil {
 		return nil, err
 	}
 	c := &checked{Tx: tx, sender: tx.Sender(), size: len(raw), bytes: len(raw), cause: protocol.NoCause}

@@ -29,6 +29,7 @@ type Machine struct {
 	chainID string
 	engine  *vm.Engine
 	seen    *cache
+	keys    *protocol.Verifier
 	fresh   freshBuffers
 	known   uint64 // newest version of the rules that this program knows
 
@@ -44,7 +45,7 @@ type Machine struct {
 // New makes a machine for a chain. The engine is the caller's to close.
 func New(chainID string, engine *vm.Engine) *Machine {
 	return &Machine{
-		chainID: chainID, engine: engine, seen: newCache(cacheBytes), known: genesis.Rules(),
+		chainID: chainID, engine: engine, keys: protocol.NewVerifier(), seen: newCache(cacheBytes), known: genesis.Rules(),
 		manifests: make(map[protocol.Hash]*contractRules),
 	}
 }
