@@ -24,7 +24,7 @@ var builds = map[string]func() error{
 	"cairnd": sync.OnceValue(func() error { return build("./node/cmd/cairnd") }),
 	"cairn":  sync.OnceValue(func() error { return build("./client/cmd/cairn") }),
 
-	"predictive":   sync.OnceValue(func() error { return build("./client/examples/predictive") }),
+	"predictive": sync.OnceValue(func() error { return build("./client/examples/predictive") }),
 }
 
 func build(pkg string) error {
