@@ -161,12 +161,24 @@ func wantStream(ctx context.Context, nw *network, c *client.Client, name string,
 	}
 	var s auditedStream
 	out := run(nw.t, binary(nw.t, "cairn"), "audit", "stream", "producer", name, "--network", nw.dir, "--json")
-	if err := json.Unmarshal([]byte(out), &s); err != nil {
-		nw.t.Fatal(err)
-	}
+	readJSON(nw.t, out, &s)
 	if s.Events != uint64(len(events)) || len(s.Gaps) > 0 || len(s.Duplicates) > 0 {
 		nw.t.Fatalf("stream %s: the audit states %.500s; want %d events and nothing else", name, out, len(events))
 	}
+}
+
+func readJSON(t testing.TB, text string, into any) {
+	t.Helper()
+	if err := json.Unmarshal([]byte(text), into); err != nil {
+		t.Fatalf("%v: %.200s", err, text)
+	}
+}
+
+// recordHash is the hash of the event that the MQTT mapping makes of reading n.
+func recordHash(stream string, n int) protocol.Hash {
+	e := protocol.Event{ID: fmt.Sprint(n), Source: "/e2e/" + stream, Type: "meter.reading.v1", Subject: fmt.Sprintf("m%d", n%50),
+		DataContentType: "application/json", DataForm: protocol.DataJSON, Data: reading(n)}
+	return sha256.Sum256(e.AppendRecord(nil))
 }
 
 // reading is what record n says.
@@ -185,6 +197,13 @@ func TestConnectors(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Minute)
 	defer cancel()
 	t.Run("kafka", func(t *testing.T) { testKafka(ctx, t, nw.of(t)) })
+	t.Run("mqtt 5", func(t *testing.T) { testMQTT(ctx, t, nw.of(t), "5", "1") })
+	t.Run("mqtt 3.1.1", func(t *testing.T) {
+		if *connectEvents < 100_000 {
+			t.Skip("in `make e2e` alone")
+		}
+		testMQTT(ctx, t, nw.of(t), "3.1.1", "2")
+	})
 	if before, after := nw.agreed(), nw.agreed(); before.Height > after.Height {
 		t.Errorf("the network went from %+v to %+v", before, after)
 	}

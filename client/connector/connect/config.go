@@ -25,6 +25,7 @@ import (
 	"github.com/cairn-ledger/cairn/client/connector/setting"
 	"github.com/cairn-ledger/cairn/client/connector/source/file"
 	"github.com/cairn-ledger/cairn/client/connector/source/kafka"
+	"github.com/cairn-ledger/cairn/client/connector/source/mqtt"
 	"github.com/cairn-ledger/cairn/client/protocol"
 )
 
@@ -75,6 +76,7 @@ type Batch struct {
 type SourceConfig struct {
 	File  *file.Config  `yaml:"file"`
 	Kafka *kafka.Config `yaml:"kafka"`
+	MQTT  *mqtt.Config  `yaml:"mqtt"`
 }
 
 // Sample is a record to try the mapping on.
@@ -167,6 +169,7 @@ func (s *SourceConfig) open() (source record.Source, placed bool, err error) {
 	}{
 		{s.File != nil, true, func() (record.Source, error) { return file.New(*s.File) }},
 		{s.Kafka != nil, true, func() (record.Source, error) { return kafka.New(*s.Kafka) }},
+		{s.MQTT != nil, false, func() (record.Source, error) { return mqtt.New(*s.MQTT) }},
 	} {
 		if !kind.there {
 			continue
@@ -180,7 +183,7 @@ func (s *SourceConfig) open() (source record.Source, placed bool, err error) {
 		placed = kind.placed
 	}
 	if made == 0 {
-		return nil, false, errors.New("source is empty: it is one of file, kafka")
+		return nil, false, errors.New("source is empty: it is one of file, kafka, mqtt")
 	}
 	return source, placed, nil
 }
