@@ -43,6 +43,7 @@ func configure(r *sdk.Request) {
 			allowed.Set(sourceKey(of, address), nil)
 		}
 	}
+	setAsset(r.Text())
 	sdk.Set(settingsKey, number(number(append([]byte{}, s.owner[:]...), uint64(s.waitSec)), uint64(s.transitSec)))
 }
 
@@ -62,6 +63,10 @@ func admit(e *sdk.Event, of role) {
 	if _, ok := allowed.Get(sourceKey(of, e.Origin[:])); !ok {
 		sdk.Abort(codeNotAllowed, "NOT_ALLOWED: the source may not send events of this type")
 	}
+	checkTime(e)
+}
+
+func checkTime(e *sdk.Event) {
 	if now := e.TimeNs(); now < 0 || now > maxTimeNs || sdk.Seconds(now) > int64(e.TimeMs/1000)+maxAheadSec {
 		sdk.Abort(codeBadTime, "BAD_TIME: an event's time is after 1970 and at most an hour ahead of its block")
 	}
@@ -80,10 +85,14 @@ func callRevoke(r *sdk.Request) { allowed.Delete(ownersKey(r)) }
 
 // ownersKey reads role and address of a call that only the owner may make.
 func ownersKey(r *sdk.Request) []byte {
+	mustOwn(r)
+	return sourceKey(readRole(r), r.Bytes())
+}
+
+func mustOwn(r *sdk.Request) {
 	if r.Caller != parameters().owner {
 		sdk.Abort(codeNotOwner, "NOT_OWNER: only who deployed the contract may do this")
 	}
-	return sourceKey(readRole(r), r.Bytes())
 }
 
 func readRole(r *sdk.Request) role {

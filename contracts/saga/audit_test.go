@@ -24,6 +24,7 @@ func (r *run) auditEvents() {
 		if err := json.Unmarshal(e.Data, &v); err != nil || v.Order != e.Subject || v.Cause == 0 {
 			r.t.Fatalf("%s %s: %v", e.Type, e.Data, err)
 		}
+		v.Account = named(v.Account)
 		sign := int64(1)
 		switch strings.TrimSuffix(e.Type, ".v1") {
 		case "payment.held":
@@ -35,7 +36,6 @@ func (r *run) auditEvents() {
 			captured[v.Account] += v.AmountMinor
 		case "payment.refunded":
 			captured[v.Account] -= v.AmountMinor
-			held[v.Account] += v.AmountMinor
 		case "stock.released":
 			sign = -1
 		case "stock.lost":

@@ -42,7 +42,7 @@ func (o *order) tellCompensated(e *sdk.Event, by trigger, undone []string) {
 // name writes the members that say which order and whose.
 func (o *order) name(w *sdk.JSON) {
 	w.Key("order").Text(o.id)
-	w.Key("account").Text(o.account)
+	w.Key("account").Hex(o.account)
 }
 
 func (o *order) writeLines(w *sdk.JSON) {

@@ -99,9 +99,11 @@ func (o *order) fire(e *sdk.Event, by trigger) {
 	case reserve:
 		o.tell("stock.reserved.v1", e, (*order).writeLines)
 	case dispatch:
-		money.capture(o.account, o.total)
+		o.capture()
 		o.eachLine(ship)
 		o.tell("payment.captured.v1", e, nil)
+	case deliver:
+		earned.Add(o.total)
 	}
 	if to.undone() {
 		o.compensate(e, from, by)
@@ -119,11 +121,12 @@ func (o *order) fire(e *sdk.Event, by trigger) {
 
 // compensate undoes the steps that an order had made, the last one first.
 // Goods under way that the carrier does not bring back are written off: that
-// is the seller's loss, never the customer's.
+// is the seller's loss, never the customer's. What was captured goes back to the
+// account at once: the hold it came from has ended.
 func (o *order) compensate(e *sdk.Event, from state, by trigger) {
 	var undone []string
 	if from == shipped {
-		money.refund(o.account, o.total)
+		o.refund()
 		o.tell("payment.refunded.v1", e, nil)
 		undone = append(undone, "capture")
 	}
@@ -139,8 +142,8 @@ func (o *order) compensate(e *sdk.Event, from state, by trigger) {
 		o.tell("stock.released.v1", e, (*order).writeLines)
 		undone = append(undone, "reserve")
 	}
-	if from >= held {
-		money.release(o.account, o.total)
+	if from == held || from == reserved {
+		o.releaseTotal()
 		o.tell("payment.released.v1", e, nil)
 		undone = append(undone, "hold")
 	}
@@ -152,13 +155,18 @@ func (o *order) advance(e *sdk.Event) {
 	for {
 		switch o.state {
 		case placed:
-			if money.hold(o.account, o.total) {
+			refused := o.holdTotal(e)
+			if refused == sdk.TokensDone {
 				o.fire(e, hold)
-			} else if o.mayWait && o.enterQueue(e, queueKey(forFunds, o.account)) {
-				return
-			} else {
-				o.fire(e, noFunds)
+				break
 			}
+			if o.queue == nil {
+				o.tell("payment.refused.v1", e, func(_ *order, w *sdk.JSON) { w.Key("code").Uint(uint64(refused)) })
+			}
+			if o.mayWait && o.enterQueue(e, queueKey(forFunds, o.account)) {
+				return
+			}
+			o.fire(e, noFunds)
 		case held:
 			lacking := reserveLines(o.lines)
 			if lacking == nil {

@@ -24,11 +24,14 @@ const (
 	codeLimit         = 14 // LIMIT
 	codeNotFound      = 15 // NOT_FOUND
 	codeBadState      = 16 // BAD_STATE
+	codeUnfunded      = 17 // UNFUNDED
+	codeBankRefused   = 18 // BANK_REFUSED
+	codeBadAccount    = 19 // BAD_ACCOUNT
 )
 
 // Bounds of what events and arguments may say.
 const (
-	maxName      = 64        // bytes of an order's, account's, article's or reference's name
+	maxName      = 64        // bytes of an order's, article's or reference's name
 	maxLines     = 8         // of an order
 	maxAmount    = 1<<53 - 1 // minor units, and pieces: exact in every reader of JSON
 	maxQuantity  = 1_000_000 // of one line
@@ -48,7 +51,7 @@ func init() {
 	sdk.OnEvent("order.placed.v1", orderPlaced)
 	sdk.OnEvent("order.cancelled.v1", orderCancelled)
 	sdk.OnEvent("order.retry.v1", orderRetry)
-	sdk.OnEvent("payment.topup.v1", paymentTopUp)
+	sdk.OnEvent("payment.ready.v1", paymentReady)
 	sdk.OnEvent("stock.received.v1", stockReceived)
 	sdk.OnEvent("shipment.dispatched.v1", shipmentDispatched)
 	sdk.OnEvent("shipment.delivered.v1", shipmentDelivered)
@@ -57,8 +60,8 @@ func init() {
 	sdk.OnEvent("order.clock.v1", orderClock)
 	sdk.OnCall("allow", callAllow)
 	sdk.OnCall("revoke", callRevoke)
+	sdk.OnCall("payOut", payOut)
 	sdk.OnQuery("order", queryOrder)
-	sdk.OnQuery("account", queryAccount)
 	sdk.OnQuery("stock", queryStock)
 	sdk.OnQuery("totals", queryTotals)
 	sdk.OnQuery("allowed", queryAllowed)
@@ -93,17 +96,6 @@ func orderRetry(e *sdk.Event) {
 	o := mustFind(e.Subject)
 	o.resume(e)
 	o.save()
-}
-
-// paymentTopUp credits an account, and resumes what waits for its funds.
-func paymentTopUp(e *sdk.Event) {
-	admit(e, rolePayments)
-	checkName(e.Subject)
-	amount, reference := e.Uint(), e.Bytes()
-	if once(e, reference, amount) {
-		money.credit(e.Subject, amount)
-		wake(e, queueKey(forFunds, e.Subject))
-	}
 }
 
 // stockReceived adds pieces of an article, and resumes what waits for it.
@@ -173,7 +165,7 @@ func orderClock(e *sdk.Event) {
 	}
 }
 
-// once says whether a top-up or receipt is new. Its reference tells a repeat
+// once says whether a receipt is new. Its reference tells a repeat
 // from a second one of the same amount, whatever the event is called.
 func once(e *sdk.Event, reference []byte, amount uint64) bool {
 	checkName(reference)
@@ -196,7 +188,7 @@ func once(e *sdk.Event, reference []byte, amount uint64) bool {
 // references maps an event type and a reference to what it was used for.
 var references = sdk.NewMap("r")
 
-// checkName aborts unless text can name an order, account, article or reference.
+// checkName aborts unless text can name an order, article or reference.
 func checkName(text []byte) {
 	if len(text) == 0 || len(text) > maxName {
 		sdk.Abort(codeBadName, "BAD_NAME: a name has 1 to 64 bytes")

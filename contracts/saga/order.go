@@ -16,7 +16,7 @@ type line struct {
 
 // terms are what was ordered: they never change.
 type terms struct {
-	account []byte
+	account []byte // 20 bytes, who pays
 	mayWait bool
 	until   int64 // the deadline that was asked for, Unix nanoseconds; 0 for none
 	total   uint64
@@ -38,6 +38,7 @@ type order struct {
 	state    state
 	done     uint64 // the triggers that were fired, one bit each
 	deadline int64  // Unix nanoseconds, of the step under way; 0 at the end
+	hold     uint64 // of the total; 0 while none is held
 	queue    []byte // the key of its place in a queue; nil while it waits in none
 	history  []moment
 }
@@ -49,7 +50,7 @@ var orders = sdk.NewMap("o")
 func readTerms(e *sdk.Event) *terms {
 	checkName(e.Subject)
 	t := &terms{account: e.Bytes()}
-	checkName(t.account)
+	checkAccount(t.account)
 	count, total := e.Uint(), e.Uint()
 	t.mayWait, t.until = e.BoolOr(false), e.IntOr(0)
 	if t.until != 0 && (t.until <= e.TimeNs() || t.until-e.TimeNs() > maxSpanSec*nanosPerSec) {
@@ -111,7 +112,7 @@ func find(id []byte) *order {
 	}
 	r := abi.NewReader(record)
 	o := &order{id: id, terms: decodeTerms(r.Bytes())}
-	o.state, o.done, o.deadline = state(r.Uint()), r.Uint(), r.Int()
+	o.state, o.done, o.deadline, o.hold = state(r.Uint()), r.Uint(), r.Int(), r.Uint()
 	if o.queue = r.Bytes(); len(o.queue) == 0 {
 		o.queue = nil
 	}
@@ -134,6 +135,7 @@ func mustFind(id []byte) *order {
 func (o *order) save() {
 	b := abi.AppendRun(make([]byte, 0, 512), o.terms.encode())
 	b = abi.AppendU64(abi.AppendU64(abi.AppendU64(b, uint64(o.state)), o.done), uint64(o.deadline))
+	b = abi.AppendU64(b, o.hold)
 	b = abi.AppendRun(b, o.queue)
 	for _, m := range o.history {
 		b = abi.AppendU64(abi.AppendU64(b, uint64(m.to)), uint64(m.by))

@@ -21,7 +21,7 @@ func queryOrder(r *sdk.Request) {
 	default:
 		w.Text(o.queue[4 : 4+o.queue[3]])
 	}
-	w.Key("totalMinor").Uint(o.total)
+	w.Key("totalMinor").Uint(o.total).Key("hold").Uint(o.hold)
 	o.writeLines(&w)
 	w.Key("deadlineMs")
 	if o.deadline == 0 {
@@ -40,20 +40,6 @@ func queryOrder(r *sdk.Request) {
 	r.Reply(w.Bytes())
 }
 
-func queryAccount(r *sdk.Request) {
-	name := r.Bytes()
-	checkName(name)
-	a, known := loadAccount(name)
-	if !known {
-		sdk.Abort(codeNotFound, "NOT_FOUND: nothing was credited to this account")
-	}
-	var w sdk.JSON
-	w.Object().Key("account").Text(name)
-	w.Key("balanceMinor").Uint(a.balance).Key("heldMinor").Uint(a.held)
-	w.Key("capturedMinor").Uint(a.captured).EndObject()
-	r.Reply(w.Bytes())
-}
-
 func queryStock(r *sdk.Request) {
 	name := r.Bytes()
 	checkName(name)
@@ -68,11 +54,11 @@ func queryStock(r *sdk.Request) {
 	r.Reply(w.Bytes())
 }
 
-// queryTotals answers the sums over all accounts: what is not captured is balance or held.
+// queryTotals answers what all orders have paid, and what of it is earned.
 func queryTotals(r *sdk.Request) {
 	var w sdk.JSON
-	w.Object().Key("creditedMinor").Uint(credited.Value())
-	w.Key("capturedMinor").Uint(captured.Value()).EndObject()
+	w.Object().Key("asset").String(asset()).Key("capturedMinor").Uint(captured.Value())
+	w.Key("earnedMinor").Uint(earned.Value()).EndObject()
 	r.Reply(w.Bytes())
 }
 

@@ -33,14 +33,14 @@ func messageOf(err error) string {
 // only the owner says who that is.
 func TestSources(t *testing.T) {
 	w := newWorld(t)
-	any := new(sdk.Args)
+	some := ofAccount(new(sdk.Args), "ann")
 	for handler, sender := range senders {
 		for other := range roles {
 			if other != sender {
-				w.refuse(codeNotAllowed, "NOT_ALLOWED", func() error { return w.sendAs(address(byte(other)), handler, "x", any) })
+				w.refuse(codeNotAllowed, "NOT_ALLOWED", func() error { return w.sendAs(address(byte(other)), handler, "x", some) })
 			}
 		}
-		w.refuse(codeNotAllowed, "NOT_ALLOWED", func() error { return w.sendAs(owner, handler, "x", any) })
+		w.refuse(codeNotAllowed, "NOT_ALLOWED", func() error { return w.sendAs(owner, handler, "x", some) })
 	}
 	second := address(50)
 	fields := func(role string, a []byte) []byte { return appendBytes(appendBytes(nil, []byte(role)), a) }
@@ -48,7 +48,7 @@ func TestSources(t *testing.T) {
 		return func() error { return w.from(sdk.EntryCall, handler, caller, fields(role, a)) }
 	}
 	topUp := func() error {
-		return w.sendAs(second, onTopUp, "ann", new(sdk.Args).Uint(5).Text("r"))
+		return w.sendAs(second, onReady, "", some)
 	}
 	w.refuse(codeNotOwner, "NOT_OWNER", call(callOfAllow, second, "payments", second[:]))
 	w.refuse(codeBadParameters, "BAD_PARAMETERS", call(callOfAllow, owner, "paymentz", second[:]))
@@ -59,6 +59,9 @@ func TestSources(t *testing.T) {
 	w.must(call(callOfRevoke, owner, "payments", second[:])())
 	w.refuse(codeNotAllowed, "NOT_ALLOWED", topUp)
 	out, err := w.Query(queryOfAllowed, new(sdk.Args).Text("payments").Bytes(second[:]))
+	w.must(w.sendAs(accountOf("ann"), onReady, "", some)) // of its own account anybody may say so
+	w.refuse(codeNotOwner, "NOT_OWNER", func() error { return w.payOut(second, 1) })
+	w.refuse(codeUnfunded, "UNFUNDED", func() error { return w.payOut(owner, 1) })
 	if string(out) != `{"allowed":false}` || err != nil {
 		t.Errorf("%s, %v", out, err)
 	}
@@ -70,14 +73,15 @@ func TestRefusedOrders(t *testing.T) {
 		return func() error { return w.send(onPlaced, id, args) }
 	}
 	head := func(account string, count, total uint64, deadline int64) *sdk.Args {
-		return new(sdk.Args).Text(account).Uint(count).Uint(total).Absent().Int(deadline)
+		return ofAccount(new(sdk.Args), account).Uint(count).Uint(total).Absent().Int(deadline)
 	}
 	bolt := []item{{"bolt", 2, 5}}
 	now := w.sec * nanosPerSec
 	long := strings.Repeat("n", maxName+1)
 	w.refuse(codeBadName, "BAD_NAME", place("", placing("ann", false, bolt...)))
 	w.refuse(codeBadName, "BAD_NAME", place(long, placing("ann", false, bolt...)))
-	w.refuse(codeBadName, "BAD_NAME", place("o", placing("", false, bolt...)))
+	w.refuse(codeBadAccount, "BAD_ACCOUNT", place("o", addItems(new(sdk.Args).Text("ann").Uint(1).Uint(10).Absent().Absent(), bolt)))
+	w.refuse(codeBadAccount, "BAD_ACCOUNT", place("o", addItems(new(sdk.Args).Bytes(w.Address[:]).Uint(1).Uint(10).Absent().Absent(), bolt)))
 	w.refuse(codeBadName, "BAD_NAME", place("o", placing("ann", false, item{long, 1, 1})))
 	w.refuse(codeBadName, "BAD_NAME", place("o", addItems(head("ann", 2, 10, now+1), bolt))) // the second line is missing
 	for _, args := range []*sdk.Args{
@@ -109,7 +113,7 @@ func TestRefusedOrders(t *testing.T) {
 func TestDeadlineToTheNanosecond(t *testing.T) {
 	w := newWorld(t)
 	until := w.sec*nanosPerSec + 5
-	w.must(w.send(onPlaced, "o", addItems(new(sdk.Args).Text("ann").Uint(1).Uint(7).Bool(true).Int(until), []item{{"bolt", 1, 7}})))
+	w.must(w.send(onPlaced, "o", addItems(ofAccount(new(sdk.Args), "ann").Uint(1).Uint(7).Bool(true).Int(until), []item{{"bolt", 1, 7}})))
 	for _, step := range []struct {
 		timeNs int64
 		want   string
@@ -126,10 +130,10 @@ func (w *world) at(sec, blockSec int64) error {
 	return w.Event(onClock, header, nil)
 }
 
-// A top-up or receipt counts once for its reference, and sums stay exact.
+// A receipt counts once for its reference, and sums stay exact.
 func TestReferencesAndLimits(t *testing.T) {
 	w := newWorld(t)
-	for _, handler := range []int{onTopUp, onReceived} {
+	for _, handler := range []int{onReceived} {
 		pay := func(who string, amount uint64, reference string) func() error {
 			return func() error { return w.send(handler, who, new(sdk.Args).Uint(amount).Text(reference)) }
 		}
@@ -146,8 +150,8 @@ func TestReferencesAndLimits(t *testing.T) {
 		w.must(pay("x", maxAmount-7, "r2")())
 		w.refuse(codeLimit, "LIMIT", pay("x", 1, "r3"))
 	}
-	w.refuse(codeLimit, "LIMIT", func() error { return w.topUp("y", 1) }) // all accounts together
-	w.must(w.receive("y", maxAmount))                                     // articles are apart
+	w.must(w.receive("y", maxAmount)) // articles are apart
+	w.must(w.topUp("x", maxAmount))
 	w.must(w.send(onPlaced, "all", placing("x", false, item{"x", 1, maxAmount})))
 	w.must(w.send(onDispatched, "all", nil))
 	equal(t, w.status("all"), "shipped")
@@ -194,6 +198,27 @@ func TestQueues(t *testing.T) {
 func TestParameters(t *testing.T) {
 	for _, bad := range [][2]int64{{0, 1}, {1, 0}, {-1, 1}, {maxSpanSec + 1, 1}, {1, maxSpanSec + 1}} {
 		w := &world{t: t, Host: sdk.NewHost()}
+		w.openBank()
 		w.refuse(codeBadParameters, "BAD_PARAMETERS", func() error { return w.deploy(bad[0], bad[1]) })
 	}
+}
+
+// A hold that no event ended goes back by itself: the goods are not dispatched,
+// and the order ends with nothing left to release.
+func TestHoldsExpire(t *testing.T) {
+	w := newWorld(t)
+	w.must(w.topUp("ann", 300))
+	w.must(w.receive("bolt", 2))
+	w.must(w.send(onPlaced, "o", placing("ann", false, item{"bolt", 2, 150})))
+	late := func(handler int, of role, subject string) error {
+		w.TimeMs = uint64(startSec+3600)*1000 + holdMs
+		header := abi.EventHeader{Index: 9, HasTime: true, EventTimeNs: (startSec + 3600) * nanosPerSec, Origin: address(byte(of)), Subject: []byte(subject)}
+		return w.Event(handler, header, nil)
+	}
+	w.refuse(codeBankRefused, "BANK_REFUSED", func() error { return late(onDispatched, roleCarrier, "o") })
+	if has := w.bank.Balance("EUR", accountOf("ann")); has != 300 {
+		t.Errorf("ann has %d", has)
+	}
+	w.must(late(onClock, roleClock, ""))
+	equal(t, w.status("o"), "expired")
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"testing"
 
+	"github.com/cairn-ledger/cairn/contracts/abi"
 	"github.com/cairn-ledger/cairn/contracts/sdk"
 )
 
@@ -20,6 +21,7 @@ func TestTranscript(t *testing.T) {
 	var got bytes.Buffer
 	w := &world{t: t, Host: sdk.NewHost(), sec: startSec}
 	w.Transcript = &got
+	w.openBank()
 	w.scenario()
 	if *rewrite {
 		if err := os.WriteFile(file, got.Bytes(), 0o644); err != nil {
@@ -54,7 +56,7 @@ func (w *world) scenario() {
 		seed = seed*1664525 + 1013904223
 		return seed >> 8 % n
 	}
-	accounts, articles := []string{"ann", `the "7\8"`}, []string{"bolt", "nut", "гайка"}
+	accounts, articles := []string{"ann", "bob"}, []string{"bolt", "nut", "гайка"}
 	ids := []string{"a", "b", "c", "d", "e", "f"}
 	for range 150 {
 		w.sec += int64(next(150))
@@ -68,6 +70,10 @@ func (w *world) scenario() {
 			_ = w.send(onPlaced, id, placing(accounts[next(2)], next(3) > 0, items...))
 		case 3:
 			_ = w.topUp(accounts[next(2)], uint64(next(300)))
+			if next(3) == 0 {
+				w.bank.Allow("EUR", accountOf(accounts[next(2)]), int64(next(50)))
+			}
+			_ = w.payOut([][abi.AddressBytes]byte{owner, stranger}[next(2)], uint64(next(100)))
 		case 4, 5:
 			_ = w.receive(articles[next(3)], uint64(next(5)))
 		case 6:
@@ -92,13 +98,12 @@ func (w *world) scenario() {
 	for _, id := range append(ids, "nowhere", "", "sent", "back", "gone", "late", "poor") {
 		_, _ = w.Query(queryOfOrder, new(sdk.Args).Text(id))
 	}
-	for _, name := range append(accounts, articles...) {
-		_, _ = w.Query(queryOfAccount, new(sdk.Args).Text(name))
+	for _, name := range articles {
 		_, _ = w.Query(queryOfStock, new(sdk.Args).Text(name))
 	}
 	_, _ = w.Query(queryOfTotals, nil)
 	_, _ = w.Query(queryOfTotals+9, nil)
-	_ = w.send(onTopUp, "ann", new(sdk.Args).Text("fields of another manifest"))
+	_ = w.send(onReady, "ann", new(sdk.Args).Text("fields of another manifest"))
 }
 
 // lives are orders that reach dispatch, and each of what can follow.
@@ -124,8 +129,5 @@ func (w *world) lives() {
 	_ = w.send(onPlaced, "poor", placing("eve", true, item{"cog", 99, 50}))
 	w.sec += 3600
 	_ = w.topUp("eve", 9)
-	for _, name := range []string{"eve", "cog"} {
-		_, _ = w.Query(queryOfAccount, new(sdk.Args).Text(name))
-		_, _ = w.Query(queryOfStock, new(sdk.Args).Text(name))
-	}
+	_, _ = w.Query(queryOfStock, new(sdk.Args).Text("cog"))
 }
