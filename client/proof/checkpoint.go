@@ -7,7 +7,6 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"fmt"
-	"math"
 	"strconv"
 	"strings"
 	"unicode"
@@ -51,6 +50,9 @@ const (
 	maxSignatureBytes = 4096 // the greatest in use, ML-DSA-44, has 2,428
 	maxKeyName        = 255
 	signaturePrefix   = "— "
+
+	// maxUnixSeconds is the end of the year 9999, the last that RFC 3339 writes.
+	maxUnixSeconds = 253_402_300_799
 )
 
 // Marshal is the note's one text.
@@ -182,7 +184,7 @@ func (c Cosigner) verifyCosignature(at Checkpoint, timed []byte) (unixSeconds ui
 		return 0, false
 	}
 	unixSeconds = binary.BigEndian.Uint64(timed)
-	ok = unixSeconds <= math.MaxInt64 && ed25519.Verify(c.Key[:], CosignatureBytes(at, unixSeconds), timed[8:])
+	ok = unixSeconds <= maxUnixSeconds && ed25519.Verify(c.Key[:], CosignatureBytes(at, unixSeconds), timed[8:])
 	return unixSeconds, ok
 }
 

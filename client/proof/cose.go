@@ -3,6 +3,7 @@ package proof
 import (
 	"crypto/ed25519"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/cairn-ledger/cairn/client/protocol"
@@ -61,7 +62,8 @@ func CoseBytes(c Checkpoint) []byte {
 }
 
 // Verify checks the entry, its path, and that validators with more than two
-// thirds of the power signed the root it leads to. Every signature must hold.
+// thirds of the power signed the root it leads to. Every signature must hold,
+// be needed and stand in the cosigners' order.
 func (r *CoseReceipt) Verify(by Cosigners) (LogStatement, error) {
 	if r.Origin != by.origin {
 		return LogStatement{}, fmt.Errorf("%w: it is of the log %q, trusted is %q", ErrChain, r.Origin, by.origin)
@@ -92,6 +94,9 @@ func (r *CoseReceipt) Verify(by Cosigners) (LogStatement, error) {
 	}
 	if !by.Quorum(cosigned.Power) {
 		return LogStatement{}, fmt.Errorf("%w: %d of %d", ErrUncosigned, cosigned.Power, by.total)
+	}
+	if !slices.Equal(by.TrimCose(r.Signatures), r.Signatures) {
+		return LogStatement{}, fmt.Errorf("%w: it has signatures that are not needed, or in another order", ErrCanonical)
 	}
 	return LogStatement{ChainID: r.Origin, Cosigned: cosigned, Entry: entry}, nil
 }

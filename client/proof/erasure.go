@@ -30,8 +30,8 @@ type ErasureStatement struct {
 
 // String says in words what was proven.
 func (s ErasureStatement) String() string {
-	return fmt.Sprintf("%s\nIts payload was erased at height %d because of: %s.\n%s",
-		s.Entry, s.Erase.Entry.Height, s.Erased.Reason, s.Erase)
+	return fmt.Sprintf("%s\nIts payload was erased on %s, at height %d, because of: %s.\n%s",
+		s.Entry, stamp(s.Erase.Entry.Time), s.Erase.Entry.Height, s.Erased.Reason, s.Erase)
 }
 
 // VerifyWith checks both receipts, and that the one is about the other.

@@ -39,7 +39,7 @@ func TestErasureSaysWhoAndWhy(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, words := range []string{"entry 1234", "erased at height 120", "request", testAddress("origin").String()} {
+	for _, words := range []string{"entry 1234", "erased on 2025-10-09T08:53:20.123Z, at height 120", "request", testAddress("origin").String()} {
 		if !strings.Contains(s.String(), words) {
 			t.Errorf("%q is not in: %s", words, s)
 		}
@@ -70,29 +70,35 @@ func TestErasureSaysWhoAndWhy(t *testing.T) {
 	}
 }
 
-func TestErasureRefusals(t *testing.T) {
-	b := newTestbed(t, testChain, 5, 10, 10, 10)
-	trust := NewTrust(b.anchor, 0, time.Time{})
+// wrongErasures are pairs of sound receipts that prove no erasure, by name.
+func wrongErasures(t testing.TB, b *testbed) map[string]Erasure {
 	event := testEvent()
 	shown := b.sign(t, entryFact(protocol.EntryEvent, event.AppendRecord(nil), 1234, 70_000), 3)
 	otherCause := eraseFact(1234, 69_999, 70_000)
 	otherCause.Entry.Entry.Cause = 1235
 	good := testErasure(t, b)
-	for name, c := range map[string]struct {
-		erasure Erasure
-		want    error
-	}{
-		"of another entry":     {Erasure{b.sign(t, withheldFact(1235, 70_000), 3), good.Erase}, ErrErasure},
-		"is no erasure":        {Erasure{good.Entry, b.sign(t, withheldFact(69_999, 70_000), 3)}, ErrErasure},
-		"is an event":          {Erasure{good.Entry, shown}, ErrErasure},
-		"shows the payload":    {Erasure{shown, good.Erase}, ErrErasure},
-		"comes before":         {Erasure{good.Entry, b.sign(t, eraseFact(1234, 1000, 70_000), 3)}, ErrErasure},
-		"has another cause":    {Erasure{good.Entry, b.sign(t, otherCause, 3)}, ErrErasure},
-		"lacks one":            {Erasure{good.Entry, nil}, ErrErasure},
-		"is about a key":       {Erasure{good.Entry, b.sign(t, stateFact("key/12", []byte("value 12")), 3)}, ErrErasure},
-		"is signed by too few": {Erasure{good.Entry, b.sign(t, eraseFact(1234, 69_999, 70_000), 2)}, ErrPower},
-	} {
-		if _, err := c.erasure.VerifyWith(trust); !errors.Is(err, c.want) {
+	return map[string]Erasure{
+		"of another entry":  {b.sign(t, withheldFact(1235, 70_000), 3), good.Erase},
+		"is no erasure":     {good.Entry, b.sign(t, withheldFact(69_999, 70_000), 3)},
+		"is an event":       {good.Entry, shown},
+		"shows the payload": {shown, good.Erase},
+		"comes before":      {good.Entry, b.sign(t, eraseFact(1234, 1000, 70_000), 3)},
+		"has another cause": {good.Entry, b.sign(t, otherCause, 3)},
+		"lacks one":         {good.Entry, nil},
+		"is about a key":    {good.Entry, b.sign(t, stateFact("key/12", []byte("value 12")), 3)},
+		"is by too few":     {good.Entry, b.sign(t, eraseFact(1234, 69_999, 70_000), 2)},
+	}
+}
+
+func TestErasureRefusals(t *testing.T) {
+	b := newTestbed(t, testChain, 5, 10, 10, 10)
+	trust := NewTrust(b.anchor, 0, time.Time{})
+	for name, e := range wrongErasures(t, b) {
+		want := ErrErasure
+		if name == "is by too few" {
+			want = ErrPower
+		}
+		if _, err := e.VerifyWith(trust); !errors.Is(err, want) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

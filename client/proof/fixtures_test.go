@@ -124,10 +124,13 @@ func entryFact(kind protocol.EntryKind, payload []byte, index, size uint64) *Rec
 	return &Receipt{Entry: p}
 }
 
-// stateFact is a key of a state of 300 keys; value is nil for an absent one.
+// stateFact is a key of a state of 300 keys or one more; value is nil for an absent one.
 func stateFact(key string, value []byte) *Receipt {
-	tree := newSmallState(somePairs(300))
-	return &Receipt{State: &StateProof{State: tree.prove([]byte(key), value), LogParams: testHash("log and params", 0)}}
+	pairs := somePairs(300)
+	if value != nil {
+		pairs[key] = string(value)
+	}
+	return &Receipt{State: &StateProof{State: newSmallState(pairs).prove([]byte(key), value), LogParams: testHash("log and params", 0)}}
 }
 
 // oneOfEach is a receipt of every kind, signed by three of four validators.
@@ -147,6 +150,11 @@ func oneOfEach(t testing.TB, b *testbed) map[string]*Receipt {
 
 	withheld := entryFact(protocol.EntryEvent, record, 1234, 70_000)
 	withheld.Entry.Withheld, withheld.Entry.Blind, withheld.Entry.Payload = true, protocol.Blind{}, nil
+	movement := protocol.MovementAct{Kind: protocol.TokenTransfer, Asset: "EURc", From: testAddress("payer"), To: testAddress("payee"), Amount: 90,
+		Memo: "parking", TxID: testHash("tx", 3)}
+	vote := protocol.GovernanceAct{Step: protocol.GovVoted, By: testAddress("member"), TxID: testHash("tx", 4), Proposal: 12, Yes: true,
+		Tally: protocol.Tally{Yes: 3, No: 1, Total: 4}}
+	code := testHash("code", 0)
 	emptyState := &Receipt{State: &StateProof{State: State{Key: []byte("any")}, LogParams: testHash("log and params", 0)}}
 	all := map[string]*Receipt{
 		"event":           entryFact(protocol.EntryEvent, record, 1234, 70_000),
@@ -159,6 +167,10 @@ func oneOfEach(t testing.TB, b *testbed) map[string]*Receipt {
 		"call":            entryFact(protocol.EntryContract, call.AppendBinary(nil), 3, 1000),
 		"upgrade":         entryFact(protocol.EntryContract, upgrade.AppendBinary(nil), 4, 1000),
 		"control":         entryFact(protocol.EntryContract, control.AppendBinary(nil), 5, 1000),
+		"movement":        entryFact(protocol.EntryToken, movement.AppendBinary(nil), 7, 1000),
+		"governance":      entryFact(protocol.EntryGovernance, vote.AppendBinary(nil), 9, 1000),
+		"erasure":         eraseFact(3, 10, 1000),
+		"contract code":   stateFact("c"+string(deploy.Contract[:]), code[:]),
 		"timer":           entryFact(protocol.EntryTimer, timer.AppendBinary(nil), 6, 1000),
 		"withheld":        withheld,
 		"state value":     stateFact("key/12", []byte("value 12")),

@@ -125,7 +125,8 @@ func (h *Held) MarshalJSON() ([]byte, error) {
 // MaxHeldBytes bounds the file of a held checkpoint.
 const MaxHeldBytes = 64 << 20
 
-// ParseHeld reads a held checkpoint's file. Verify it before use.
+// ParseHeld reads a held checkpoint's file: what MarshalJSON writes, and
+// perhaps a newline behind it. Verify it before use.
 func ParseHeld(b []byte) (*Held, error) {
 	if len(b) > MaxHeldBytes {
 		return nil, fmt.Errorf("%w: %d bytes, over the limit %d", ErrForm, len(b), MaxHeldBytes)
@@ -140,7 +141,11 @@ func ParseHeld(b []byte) (*Held, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Held{*c, text.Level, text.Row, text.Rest}, nil
+	h := &Held{*c, text.Level, text.Row, text.Rest}
+	if again, err := h.MarshalJSON(); err != nil || !bytes.Equal(again, bytes.TrimSuffix(b, []byte("\n"))) {
+		return nil, fmt.Errorf("%w: held checkpoint", ErrCanonical)
+	}
+	return h, nil
 }
 
 // HeldReceipt proves an entry to whoever holds a checkpoint: it ends at one of

@@ -88,6 +88,18 @@ func TestReceiptsShrinkToWhatIsHeld(t *testing.T) {
 	}
 }
 
+// heldChanges are what may be wrong with a held checkpoint.
+var heldChanges = map[string]func(h *Held){
+	"a subtree changed":  func(h *Held) { h.Row[3][0]++ },
+	"subtrees swapped":   func(h *Held) { h.Row[2], h.Row[3] = h.Row[3], h.Row[2] },
+	"a subtree less":     func(h *Held) { h.Row = h.Row[1:] },
+	"the rest left out":  func(h *Held) { h.Rest = nil },
+	"another level":      func(h *Held) { h.Level++ },
+	"no signature":       func(h *Held) { h.Checkpoint.Signatures = nil },
+	"another size":       func(h *Held) { h.Checkpoint.Size-- },
+	"a level beyond all": func(h *Held) { h.Level = 200 },
+}
+
 func TestEveryBitOfAHeldReceiptCounts(t *testing.T) {
 	bed := newLogbed(t, 1)
 	log := newHeldLog(150)
@@ -123,16 +135,7 @@ func TestEveryBitOfAHeldReceiptCounts(t *testing.T) {
 			}
 		}
 	}
-	for what, change := range map[string]func(h *Held){
-		"a subtree changed":  func(h *Held) { h.Row[3][0]++ },
-		"subtrees swapped":   func(h *Held) { h.Row[2], h.Row[3] = h.Row[3], h.Row[2] },
-		"a subtree less":     func(h *Held) { h.Row = h.Row[1:] },
-		"the rest left out":  func(h *Held) { h.Rest = nil },
-		"another level":      func(h *Held) { h.Level++ },
-		"no signature":       func(h *Held) { h.Checkpoint.Signatures = nil },
-		"another size":       func(h *Held) { h.Checkpoint.Size-- },
-		"a level beyond all": func(h *Held) { h.Level = 200 },
-	} {
+	for what, change := range heldChanges {
 		h := log.hold(bed, 150, 4)
 		change(h)
 		if _, err := h.Verify(bed.Cosigners); err == nil {

@@ -32,7 +32,9 @@ func (s LogStatement) String() string {
 		s.ChainID, s.Entry, s.Entry.LogSize, len(s.Cosigned.Names), s.Cosigned.Power, s.Cosigned.TotalPower)
 }
 
-// Verify checks the entry, its path and the checkpoint's signatures.
+// Verify checks the entry, its path and the checkpoint's signatures. A receipt
+// carries the lines that are needed and no others, in one order: a checkpoint
+// may hold more, and Trim leaves them out.
 func (r *LogReceipt) Verify(by Cosigners) (LogStatement, error) {
 	if err := r.Entry.check(); err != nil {
 		return LogStatement{}, err
@@ -48,6 +50,9 @@ func (r *LogReceipt) Verify(by Cosigners) (LogStatement, error) {
 	cosigned, err := by.Verify(&r.Checkpoint)
 	if err != nil {
 		return LogStatement{}, err
+	}
+	if !bytes.Equal(by.Trim(&r.Checkpoint).Marshal(), r.Checkpoint.Marshal()) {
+		return LogStatement{}, fmt.Errorf("%w: it has signature lines that are not needed, or in another order", ErrCanonical)
 	}
 	return LogStatement{ChainID: r.Checkpoint.Origin, Cosigned: cosigned, Entry: entry}, nil
 }

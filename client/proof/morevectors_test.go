@@ -167,6 +167,61 @@ func newExportVector(name string, form []byte, by Cosigners) exportVector {
 	return c
 }
 
+// heldVectors are of the cosigners of export.json.
+type heldVectors struct {
+	Held     []string     `json:"held"` // files of held checkpoints
+	Receipts []heldVector `json:"receipts"`
+	Refused  []heldVector `json:"refused"`
+}
+
+type heldVector struct {
+	Name     string    `json:"name"`
+	Held     int       `json:"held"` // which of them
+	Binary   octetsHex `json:"binary"`
+	Sentence string    `json:"sentence"` // what it says, or of the check that fails
+}
+
+func TestHeldVectors(t *testing.T) {
+	bed := newLogbed(t, 10, 10, 10, 5)
+	log := newHeldLog(150)
+	early, late := log.hold(bed, 96, 5), log.hold(bed, 150, 5)
+	computed, v := heldVectors{Held: []string{string(mustJSON(t, early)), string(mustJSON(t, late))}}, heldVectors{}
+	for _, c := range []struct {
+		name  string
+		of    *Held
+		index int
+		held  int
+	}{
+		{"in the row", early, 37, 0}, {"in the row, held later", early, 37, 1}, {"in the rest", late, 149, 1}, {"in the rest, greater", late, 131, 1},
+		{"held before there was the entry", late, 149, 0}, {"held at another time", late, 131, 0},
+	} {
+		small, err := log.receipt(c.index, 150).Shrink(c.of)
+		if err != nil {
+			t.Fatal(err)
+		}
+		binary, err := small.MarshalBinary()
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := openHeld([]byte(computed.Held[c.held]), binary, bed.Cosigners)
+		if err != nil {
+			computed.Refused = append(computed.Refused, heldVector{c.name, c.held, binary, rootOf(err).Error()})
+		} else {
+			computed.Receipts = append(computed.Receipts, heldVector{c.name, c.held, binary, s.String()})
+		}
+	}
+	vectors(t, "held.json", computed, &v)
+	for _, c := range append(v.Receipts, v.Refused...) {
+		s, err := openHeld([]byte(v.Held[c.Held]), c.Binary, bed.Cosigners)
+		if err == nil && s.String() != c.Sentence || err != nil && rootOf(err).Error() != c.Sentence {
+			t.Errorf("%s: %s %v, want %s", c.Name, s, err, c.Sentence)
+		}
+	}
+	if len(v.Receipts) != 4 || len(v.Refused) != 2 {
+		t.Error(len(v.Receipts), len(v.Refused))
+	}
+}
+
 func TestExportVectors(t *testing.T) {
 	bed := newLogbed(t, 10, 10, 10, 5)
 	computed, v := exportVectors{Origin: testChain}, exportVectors{}

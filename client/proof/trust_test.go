@@ -29,9 +29,9 @@ func FuzzTrust(f *testing.F) {
 	})
 }
 
-func mustJSON(t *testing.T, trust *Trust) []byte {
+func mustJSON(t testing.TB, v interface{ MarshalJSON() ([]byte, error) }) []byte {
 	t.Helper()
-	text, err := trust.MarshalJSON()
+	text, err := v.MarshalJSON()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -147,6 +147,9 @@ func TestTypeScriptAgrees(t *testing.T) {
 	c.trusts()
 	c.batches()
 	c.streams()
+	c.exports()
+	c.helds()
+	c.erasures()
 	out, err := inTypeScript("node", filepath.Join("scripts", "differential.mjs"), c.close())
 	t.Logf("%s", out)
 	if err != nil {

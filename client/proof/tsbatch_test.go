@@ -3,7 +3,6 @@ package proof
 import (
 	"bytes"
 	"fmt"
-	"strings"
 	"time"
 )
 
@@ -63,23 +62,12 @@ func (c *corpus) batches() {
 // batch adds a batch receipt and what this verifier says of it.
 func (c *corpus) batch(name string, b []byte) {
 	c.t.Helper()
-	line := corpusLine{Name: name, Anchor: c.home, Batch: b}
 	r, err := ParseBatch(b)
 	var s BatchStatement
 	if err == nil {
 		s, err = r.Verify(c.bed.anchor)
 	}
-	if err != nil {
-		line.Error = c.check(err)
-	} else {
-		parts := []string{s.LogRoot.String(), s.BlockHash.String()}
-		for i := range s.Entries {
-			one := Statement{ChainID: s.ChainID, Height: s.Height, Time: s.Time, Signed: s.Signed, Entry: &s.Entries[i]}
-			parts = append(parts, one.String())
-		}
-		line.Sentence, line.Statement = s.String(), strings.Join(parts, "\n")
-	}
-	c.write(line)
+	c.say(corpusLine{Name: name, Anchor: c.home, Receipt: b}, s, err)
 }
 
 // streams adds proofs of streams, sound and spoilt.
@@ -87,20 +75,12 @@ func (c *corpus) streams() {
 	trust := NewTrust(c.bed.anchor, 1, time.Unix(0, 0))
 	file := mustJSON(c.t, trust)
 	add := func(name string, b []byte) {
-		line := corpusLine{Name: "stream, " + name, Stream: b, Trust: file}
 		p, err := ParseStreamProof(b)
 		var s StreamStatement
 		if err == nil {
 			s, err = p.Verify(trust)
 		}
-		if err != nil {
-			line.Error = c.check(err)
-		} else if text, err := marshalJSON(s); err != nil {
-			c.t.Fatal(err)
-		} else {
-			line.Sentence, line.Statement = s.String(), string(text)
-		}
-		c.write(line)
+		c.say(corpusLine{Name: "stream, " + name, Receipt: b, Trust: file}, s, err)
 	}
 	for i, change := range []func(p *StreamProof){
 		func(p *StreamProof) {},

@@ -29,8 +29,8 @@ type corpus struct {
 	home int      // its anchor
 }
 
-// corpusLine is an anchor; or a receipt or batch receipt to verify against one;
-// or a trust file, and a path to follow from it or a stream's proof.
+// corpusLine is a founding document; or a receipt of any kind and format, to
+// verify against one or a trust file; or a trust file and a path to follow from it.
 type corpusLine struct {
 	Name      string `json:"name,omitempty"`
 	Anchor    int    `json:"anchor"`
@@ -38,6 +38,7 @@ type corpusLine struct {
 	Receipt   []byte `json:"receipt,omitempty"`
 	Batch     []byte `json:"batch,omitempty"`
 	Stream    []byte `json:"stream,omitempty"`
+	Held      []byte `json:"held,omitempty"`
 	Trust     []byte `json:"trust,omitempty"`
 	Path      []byte `json:"path,omitempty"`
 	Now       string `json:"now,omitempty"` // Unix nanoseconds
@@ -98,21 +99,25 @@ func (c *corpus) trust(anchor Anchor) int {
 // judge adds a receipt and what this verifier says of it.
 func (c *corpus) judge(name string, at int, anchor Anchor, receipt []byte) {
 	c.t.Helper()
-	line := corpusLine{Name: name, Anchor: at, Receipt: receipt}
-	if _, s, err := parseAndVerify(receipt, anchor); err != nil {
+	_, s, err := parseAndVerify(receipt, anchor)
+	c.say(corpusLine{Name: name, Anchor: at, Receipt: receipt}, s, err)
+}
+
+// say adds what this verifier says: the check that fails, or what is proven.
+func (c *corpus) say(line corpusLine, s fmt.Stringer, err error) {
+	c.t.Helper()
+	if err != nil {
 		line.Error = c.check(err)
+	} else if text, err := marshalJSON(s); err != nil {
+		c.t.Fatalf("%s: %v", line.Name, err)
 	} else {
-		text, err := marshalJSON(s)
-		if err != nil {
-			c.t.Fatalf("%s: %v", name, err)
-		}
 		line.Sentence, line.Statement = s.String(), string(text)
 	}
 	c.write(line)
 }
 
 // part is what stands before the error of a part.
-var part = regexp.MustCompile(`^(step \d+, at height \d+|entry \d+|batch \d+|the stream's next sequence): `)
+var part = regexp.MustCompile(`^(step \d+, at height \d+|entry \d+|batch \d+|the stream's next sequence|the entry's receipt|the erasure's receipt): `)
 
 // check is the sentence of the check that failed: of the outermost, where one
 // failed because of another.
@@ -123,7 +128,8 @@ func (c *corpus) check(err error) string {
 		text = part.ReplaceAllString(text, "")
 	}
 	for _, check := range []error{ErrForm, ErrDigest, ErrCanonical, ErrAnchor, ErrChain, ErrInclusion, ErrState, ErrCommitment, ErrEvent, ErrAct,
-		ErrType, ErrHeight, ErrValidator, ErrSignature, ErrUnsigned, ErrPower, ErrStep, ErrExpired, ErrEarly, ErrIncomplete} {
+		ErrType, ErrHeight, ErrValidator, ErrSignature, ErrUnsigned, ErrPower, ErrStep, ErrExpired, ErrEarly, ErrIncomplete,
+		ErrUncosigned, ErrLogSignature, ErrNotHeld, ErrErasure} {
 		if strings.HasPrefix(text, check.Error()) {
 			return check.Error()
 		}

@@ -101,8 +101,14 @@ export function anchorFromGenesis(genesis: Uint8Array | string): Anchor {
   return foundingOf(genesis).anchor;
 }
 
-/** The anchor of a founding document, and when the ledger was founded, Unix nanoseconds. */
-export function foundingOf(genesis: Uint8Array | string): { anchor: Anchor; time: () => bigint } {
+/** A validator of a founding document: with the name and key it signs the log's checkpoints with, if it has one. */
+export interface Founder extends Validator {
+  name: string;
+  logKey: Uint8Array | undefined;
+}
+
+/** The anchor of a founding document, its validators in order, and when the ledger was founded, Unix nanoseconds. */
+export function foundingOf(genesis: Uint8Array | string): { anchor: Anchor; founders: Founder[]; time: () => bigint } {
   const text = typeof genesis === 'string' ? encode(genesis) : genesis;
   if (text.length > maxGenesisBytes) fail('anchor', `the document has ${text.length} bytes, the limit is ${maxGenesisBytes}`);
   const document = members(parseJSON(text, { code: 'anchor', depth: 64, strict: true }), 'the document');
@@ -112,18 +118,33 @@ export function foundingOf(genesis: Uint8Array | string): { anchor: Anchor; time
   if (set?.kind !== 'array') fail('anchor', 'validators: must be a list');
   if (set.items.length > 1_000) fail('anchor', 'validators: more than 1,000');
   const time = () => parseTime(textMember(document, 'genesisTime')) ?? fail('anchor', 'genesisTime: must be RFC 3339');
-  return { anchor: new Anchor(chainId, set.items.map(genesisValidator)), time };
+  const founders = set.items.map(founderOf);
+  const seen = new Set<string>();
+  for (const { name, pubKey, logKey } of founders) {
+    const own = [`name ${name}`, hex(pubKey), ...(logKey === undefined ? [] : [hex(logKey)])];
+    if (own.some((key) => seen.has(key)) || own[1] === own[2]) fail('anchor', `validator ${name}: its name or a key is there twice`);
+    own.forEach((key) => seen.add(key));
+  }
+  return { anchor: new Anchor(chainId, founders), founders, time };
 }
 
-function genesisValidator(item: Json): Validator {
+function founderOf(item: Json): Founder {
   const v = members(item, 'a validator');
-  if (!/^[a-zA-Z0-9][a-zA-Z0-9 ._-]{0,63}$/.test(textMember(v, 'name'))) fail('anchor', "a validator's name is not valid");
-  const pubKey = unbase64(textMember(v, 'publicKey'));
-  if (pubKey?.length !== 32 || isZero(pubKey) || base64(pubKey) !== textMember(v, 'publicKey')) fail('anchor', 'publicKey: must be base64 of 32 bytes');
+  const name = textMember(v, 'name');
+  if (!/^[a-zA-Z0-9][a-zA-Z0-9 ._-]{0,63}$/.test(name)) fail('anchor', "a validator's name is not valid");
+  const pubKey = keyMember(v, 'publicKey');
+  const logKey = v.has('logKey') ? keyMember(v, 'logKey') : undefined;
   const power = v.get('power');
   if (power?.kind !== 'number' || !/^[1-9]\d{0,12}$/.test(power.text)) fail('anchor', 'power: must be a whole number');
   if (BigInt(power.text) > 1_000_000_000_000n) fail('anchor', 'power: must be 1 to 10^12');
-  return { pubKey, power: BigInt(power.text) };
+  return { name, pubKey, logKey, power: BigInt(power.text) };
+}
+
+function keyMember(of: Map<string, Json>, name: string): Uint8Array {
+  const text = textMember(of, name);
+  const key = unbase64(text);
+  if (key?.length !== 32 || isZero(key) || base64(key) !== text) fail('anchor', `${name}: must be base64 of 32 bytes`);
+  return key;
 }
 
 /** An object's members, each there once. */

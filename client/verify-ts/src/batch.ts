@@ -16,6 +16,8 @@ import {
 } from './receiptjson.js';
 import { int, list, struct, text } from './shape.js';
 import { describe, type EntryStatement } from './statement.js';
+import { entryJSON, object, signedJSON } from './statementjson.js';
+import { jsonString } from './text.js';
 import { stamp } from './time.js';
 
 /** Proves many entries of the log at once; what their paths share stands in it once. */
@@ -89,6 +91,21 @@ export function batchSentence(s: BatchStatement): string {
     `are as shown. Block ${s.height} of ${s.time}, which commits to this, is signed by ${s.signed.validators.length} validators with ` +
     `${s.signed.power} of ${s.signed.totalPower} of the voting power.`
   );
+}
+
+/** The statement as JSON, as the Go verifier writes it. */
+export function batchJSON(s: BatchStatement): string {
+  return object({
+    chainId: jsonString(s.chainId),
+    height: String(s.height),
+    time: jsonString(s.time),
+    blockHash: jsonString(s.blockHash),
+    appHash: jsonString(s.appHash),
+    signed: signedJSON(s.signed),
+    logSize: String(s.logSize),
+    logRoot: jsonString(s.logRoot),
+    entries: `[${s.entries.map(entryJSON).join(',')}]`,
+  });
 }
 
 /** The entry as other receipts carry it. */

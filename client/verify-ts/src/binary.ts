@@ -77,17 +77,29 @@ function readReceipt(c: Cursor): Receipt {
 }
 
 function appendEntry(w: Writer, p: EntryProof): void {
+  w.uvarint(p.index).uvarint(p.logSize);
+  appendFact(w, p);
+  w.uvarint(p.path.length).raw(...p.path, p.params, p.state);
+}
+
+/** An entry and what it commits to, or its commitment alone. */
+export function appendFact(w: Writer, p: Pick<EntryProof, 'entry' | 'opening'>): void {
   const e = p.entry;
-  w.uvarint(p.index).uvarint(p.logSize).u8(e.kind).uvarint(e.height).uvarint(e.timeMs).raw(e.origin, e.stream);
+  w.u8(e.kind).uvarint(e.height).uvarint(e.timeMs).raw(e.origin, e.stream);
   w.uvarint(e.sequence).uvarint(e.cause === undefined ? 0 : e.cause + 1).raw(e.type);
   if (p.opening === undefined) w.raw(e.commitment);
   else w.raw(p.opening.blind).bytes(p.opening.payload);
-  w.uvarint(p.path.length).raw(...p.path, p.params, p.state);
 }
 
 function readEntry(c: Cursor, withheld: boolean): EntryProof {
   const index = c.uvarint(MAX_INTEGER, 'index');
   const logSize = c.uvarint(MAX_INTEGER, 'log size');
+  const fact = readFact(c, withheld);
+  const path = c.hashes(c.uvarint(MAX_PATH, 'length of the path'), 'path');
+  return { index, logSize, ...fact, path, params: c.hash('leaf of params'), state: c.hash('leaf of state') };
+}
+
+export function readFact(c: Cursor, withheld: boolean): Pick<EntryProof, 'entry' | 'opening'> {
   const entry: Entry = {
     kind: c.u8('entry kind'),
     height: c.uvarint(MAX_INTEGER, 'entry height'),
@@ -105,8 +117,7 @@ function readEntry(c: Cursor, withheld: boolean): EntryProof {
     opening = { blind: c.hash('blind'), payload: c.bytes(MAX_RECORD_BYTES, 'payload') };
     entry.commitment = commitmentOf(opening.blind, opening.payload);
   }
-  const path = c.hashes(c.uvarint(MAX_PATH, 'length of the path'), 'path');
-  return { index, logSize, entry, opening, path, params: c.hash('leaf of params'), state: c.hash('leaf of state') };
+  return { entry, opening };
 }
 
 export function causeOf(plusOne: number): number | undefined {

@@ -1,10 +1,14 @@
 import { ascii, hash, Writer } from './bytes.js';
+import { Cursor, MAX_INTEGER } from './cursor.js';
 import { encode } from './text.js';
 
 /** The kinds whose payload this package reads. */
 export const KIND = {
   event: 1, duplicate: 2, gap: 3, emitted: 4, deadLetter: 5, contract: 6, timer: 7, token: 8, account: 9, governance: 10, dispute: 11, erase: 12,
 } as const;
+
+/** Size of an encoded entry. */
+export const ENTRY_BYTES = 118;
 
 /** Bounds the payload of an entry. */
 export const MAX_RECORD_BYTES = 65_536;
@@ -41,6 +45,35 @@ export function entryBytes(e: Entry): Uint8Array {
     .u64(e.cause ?? noCause)
     .raw(e.type, e.commitment)
     .done();
+}
+
+/** Reads the octets that the log hashes. */
+export function readEntry(b: Uint8Array): Entry {
+  const c = new Cursor(b, 'form');
+  const version = c.u8('version');
+  if (version !== 1) c.fail(`an entry of version ${version}`);
+  const count = (what: string) => {
+    const n = c.u64(what);
+    return n <= BigInt(MAX_INTEGER) ? Number(n) : c.fail(`${what} is over 2^53-1`);
+  };
+  const entry: Entry = {
+    kind: c.u8('kind'),
+    height: count('height'),
+    timeMs: count('time'),
+    origin: c.take(20, 'origin').slice(),
+    stream: c.take(16, 'stream').slice(),
+    sequence: count('sequence'),
+    cause: undefined,
+    type: new Uint8Array(16),
+    commitment: new Uint8Array(32),
+  };
+  const cause = c.u64('cause');
+  if (cause !== noCause && cause >= BigInt(MAX_INTEGER)) c.fail('cause is over 2^53-2');
+  if (cause !== noCause) entry.cause = Number(cause);
+  entry.type = c.take(16, 'type').slice();
+  entry.commitment = c.hash('commitment');
+  c.end();
+  return entry;
 }
 
 const commitmentTag = ascii('cairn/ev');

@@ -21,6 +21,11 @@ export const CHECKS = {
   step: 'the step does not lead from the trusted validator set',
   expired: 'the trusted validator set is older than the trusting period; get a later one from somebody you trust',
   incomplete: 'the stream is not proven to be complete',
+  cosigners: "the ledger's log keys are not valid",
+  uncosigned: 'validators with more than two thirds of the voting power did not cosign the checkpoint',
+  logSignature: 'the checkpoint has no signature of the log',
+  held: 'the held checkpoint does not cover this receipt',
+  erasure: 'the receipts do not prove an erasure',
   early: 'the block is before the first height of the trust anchor',
 } as const;
 

@@ -2,9 +2,9 @@ import { latin1 } from './bytes.js';
 import { type Check, fail } from './errors.js';
 import { decodeRune } from './text.js';
 
-/** A JSON value with what JSON.parse loses: repeated members, their order, and the text of numbers. */
+/** A JSON value with what JSON.parse loses: repeated members, their order, where their values stand, and the text of numbers. */
 export type Json =
-  | { kind: 'object'; members: [name: string, value: Json][] }
+  | { kind: 'object'; members: [name: string, value: Json][]; spans: [start: number, end: number][] }
   | { kind: 'array'; items: Json[] }
   | { kind: 'string'; text: string }
   | { kind: 'number'; text: string }
@@ -91,6 +91,7 @@ class Parser {
 
   private object(depth: number): Json {
     const members: [string, Json][] = [];
+    const spans: [number, number][] = [];
     this.expect('{');
     this.space();
     if (this.char() === '}') this.off++;
@@ -101,14 +102,16 @@ class Parser {
         this.space();
         this.expect(':');
         this.space();
+        const start = this.off;
         members.push([name, this.value(depth + 1)]);
+        spans.push([start, this.off]);
         this.space();
         if (this.char() !== ',') break;
         this.off++;
       }
       this.expect('}');
     }
-    return { kind: 'object', members };
+    return { kind: 'object', members, spans };
   }
 
   private array(depth: number): Json {

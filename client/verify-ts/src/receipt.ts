@@ -82,10 +82,16 @@ interface Fact {
 
 /** Leads from payload and entry to the app hash of the block before the signed one. */
 function climbEntry(p: EntryProof, signedHeight: number): Fact {
+  const { statement, root } = inLog(p);
+  if (p.entry.height >= signedHeight) fail('height', `entry of block ${p.entry.height}, signed block ${signedHeight}`);
+  return { entry: statement, state: undefined, app: appHash(logLeaf(p.logSize, root), p.params, p.state) };
+}
+
+/** Leads from payload and entry to the log's root. */
+export function inLog(p: EntryProof): { statement: EntryStatement; root: Uint8Array } {
   const statement = describe(p);
   const root = inclusionRoot(leafHash(entryBytes(p.entry)), p.index, p.logSize, p.path);
-  if (p.entry.height >= signedHeight) fail('height', `entry of block ${p.entry.height}, signed block ${signedHeight}`);
-  return { entry: { ...statement, logRoot: hex(root) }, state: undefined, app: appHash(logLeaf(p.logSize, root), p.params, p.state) };
+  return { statement: { ...statement, logRoot: hex(root) }, root };
 }
 
 /** Leads from key and value to the app hash: the one after the block of that height. */

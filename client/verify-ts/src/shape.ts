@@ -116,6 +116,6 @@ export function struct<T extends object>(of: { [K in keyof T]: Reader<T[K]> }): 
 }
 
 /** One spelling for all that differ in case alone; two letters beyond ASCII fold into it. */
-function fold(name: string): string {
+export function fold(name: string): string {
   return name.replace(/[A-Z]/g, (c) => c.toLowerCase()).replaceAll('\u017f', 's').replaceAll('\u212a', 'k');
 }

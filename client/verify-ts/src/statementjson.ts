@@ -1,6 +1,7 @@
 import type { Act } from './act.js';
 import { addressText } from './address.js';
 import { base64, hex, isZero } from './bytes.js';
+import type { Signed } from './commit.js';
 import { KIND } from './entry.js';
 import { eventJSON } from './event.js';
 import { compactJSON } from './json.js';
@@ -32,14 +33,15 @@ export function statementJSON(s: Statement): string {
     time: jsonString(s.time),
     blockHash: jsonString(s.blockHash),
     appHash: jsonString(s.appHash),
-    signed: object({
-      validators: `[${s.signed.validators.join(',')}]`,
-      power: String(s.signed.power),
-      totalPower: String(s.signed.totalPower),
-    }),
+    signed: signedJSON(s.signed),
     entry: s.entry && entryJSON(s.entry),
     state: s.state && stateJSON(s.state),
   });
+}
+
+/** Who signed, as JSON. */
+export function signedJSON(s: Signed): string {
+  return object({ validators: `[${s.validators.join(',')}]`, power: String(s.power), totalPower: String(s.totalPower) });
 }
 
 /** What is said of an entry, as JSON. */

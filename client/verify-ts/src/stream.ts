@@ -110,6 +110,11 @@ function checkStream(p: StreamProof): void {
   if (p.next.state === undefined) fail('form', "it has no receipt of the stream's next sequence");
 }
 
+/** Whether a file claims to be a proof of a stream. */
+export function isStreamProof(b: Uint8Array): boolean {
+  return equal(b.subarray(0, magic.length), magic);
+}
+
 /** Reads the binary form. It does not verify. */
 export function parseStreamProof(b: Uint8Array): StreamProof {
   const body = undigested(b, magic, maxProofBytes);

@@ -131,6 +131,45 @@ test('batch.json: batch receipts, complete streams; refusals', () => {
   }
 });
 
+const cosignersOf = (v) => new cairn.Cosigners(v.origin, v.cosigners.map(({ name, key, power }) => ({ name, key: unhex(key), power: BigInt(power) })));
+
+test('export.json: tlog-proofs and COSE receipts; refusals', () => {
+  const v = vectors('export');
+  const by = cosignersOf(v);
+  for (const c of [...v.receipts, ...v.refused]) {
+    const form = c.cose === undefined ? Buffer.from(c.tlogProof) : unhex(c.cose);
+    const again = c.cose === undefined ? cairn.encodeTlogProof(cairn.parseTlogProof(form)) : cairn.encodeCose(cairn.parseCose(form));
+    assert.equal(hex(again), hex(form), c.name);
+    if (v.receipts.includes(c)) assert.equal(cairn.logSentence(cairn.verifyExport(form, by)), c.sentence, c.name);
+    else assert.equal(cairn.CHECKS[refusal(() => cairn.verifyExport(form, by))], c.sentence, c.name);
+  }
+});
+
+test('held.json: receipts for who holds a checkpoint; refusals', () => {
+  const v = vectors('held');
+  const by = cosignersOf(vectors('export'));
+  const held = v.held.map((file) => cairn.parseHeld(file));
+  held.forEach((h, i) => assert.equal(cairn.heldJSON(h), v.held[i]));
+  for (const c of [...v.receipts, ...v.refused]) {
+    const form = unhex(c.binary);
+    assert.equal(hex(cairn.encodeHeldReceipt(cairn.parseHeldReceipt(form))), c.binary, c.name);
+    if (v.receipts.includes(c)) assert.equal(cairn.logSentence(cairn.verifyHeld(form, held[c.held], by)), c.sentence, c.name);
+    else assert.equal(cairn.CHECKS[refusal(() => cairn.verifyHeld(form, held[c.held], by))], c.sentence, c.name);
+  }
+});
+
+test('erasure.json: it existed, and was erased', () => {
+  const [v, { chainId, validators }] = [vectors('erasure'), vectors('receipt')];
+  const anchor = new cairn.Anchor(chainId, validators.map(({ pubKey, power }) => ({ pubKey: unhex(pubKey), power: BigInt(power) })));
+  const s = cairn.verifyErasure(v.erasure, anchor);
+  assert.equal(hex(cairn.encodeErasure(cairn.parseErasure(Buffer.from(v.erasure)))), hex(Buffer.from(v.erasure)));
+  assert.deepEqual([Number(s.erased.index), s.erase.entry.height, s.erase.entry.origin, cairn.ERASE_REASONS[s.erased.reason]], [v.index, v.height, v.by, v.reason]);
+  assert.match(cairn.erasureSentence(s), /^On chain .*commits to a payload not shown here.*\nIts payload was erased on 2025-.*, at height 120, because of: request\.\n/);
+  const receipts = JSON.parse(v.erasure);
+  const swapped = JSON.stringify({ cairnErasure: 1, entry: receipts.erase, erase: receipts.entry });
+  assert.equal(refusal(() => cairn.verifyErasure(swapped, anchor)), 'erasure');
+});
+
 test('docs/genesis.md: the founding document of the page', () => {
   const document = /```json\n([^]*?)```/.exec(readFileSync(new URL('genesis.md', docs), 'utf8'))[1];
   const trust = cairn.trustFromGenesis(document);
