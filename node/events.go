@@ -69,6 +69,15 @@ func (l *eventLog) Read(from uint64, count int) (events []subscription.Item, nex
 	return events, next, nil
 }
 
+// NextErased finds the first entry from one on whose payload was erased.
+func (l *eventLog) NextErased(from uint64) (index uint64, ok bool, err error) {
+	view, _, err := l.viewAt(0)
+	if err != nil {
+		return 0, false, err
+	}
+	return machine.NextErased(view, from)
+}
+
 func (l *eventLog) bundle(index uint64) (bundle, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -112,7 +112,8 @@ func (a *audited) why(index uint64, args ...string) whyReport {
 }
 
 // An auditor on four validators: why things are there, down to the readings;
-// blocks exported and executed again; what changed between heights; the past.
+// blocks exported and executed again; what changed between heights; the past;
+// what is left when something was erased.
 func TestAudit(t *testing.T) {
 	a := newAudited(t)
 	t.Run("price", a.testPrice)
@@ -121,6 +122,7 @@ func TestAudit(t *testing.T) {
 	t.Run("replay", a.testReplay)
 	t.Run("diff", a.testDiff)
 	t.Run("past", a.testPast)
+	t.Run("erased", a.testErased)
 }
 
 // testPrice follows a price to every reading it was made of; the receipts in

@@ -68,6 +68,49 @@ func (a *audited) testReplay(t *testing.T) {
 	}
 }
 
+// testErased exports across a block that carried what was erased since: both
+// ends say what is missing, and go on with what is left.
+func (a *audited) testErased(t *testing.T) {
+	var e struct{ Height uint64 }
+	getJSON(t, fmt.Sprintf("%s/v1/entries/%d", a.nw.nodes[0].API, a.reading), &e)
+	a.must("event", "erase", fmt.Sprint(a.reading), "--reason", "request")
+	a.must("token", "issue", "YEN") // and the ledger goes on
+	a.nw.agreed()
+	file := filepath.Join(t.TempDir(), "blocks.jsonl")
+	if out := a.must("audit", "export", "-o", file); !strings.Contains(out, fmt.Sprintf("Missing is block %d (entr", e.Height)) {
+		t.Errorf("the export says: %s", out)
+	}
+	replay := func(args ...string) (string, int) {
+		return runCode(t, binary(t, "cairn"), append([]string{"audit", "replay", file, "--genesis", a.genesis}, args...)...)
+	}
+	out, code := replay()
+	for _, words := range []string{fmt.Sprintf("executed %d blocks", e.Height-1), fmt.Sprintf("%d app hashes compared", e.Height),
+		fmt.Sprintf("Missing is block %d", e.Height), "such as the validators decided them", "cannot be executed again"} {
+		if code != 3 || !strings.Contains(out, words) {
+			t.Errorf("exit %d, %q is not in:\n%s", code, words, out)
+		}
+	}
+	if out, code := replay("--to", fmt.Sprint(e.Height-1)); code != 0 || !strings.Contains(out, "all equal") {
+		t.Errorf("before it: exit %d\n%s", code, out)
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.SplitAfter(string(text), "\n")
+	for what, bad := range map[string]string{
+		"left out":  strings.Join(append(lines[:e.Height:e.Height], lines[e.Height+1:]...), ""),
+		"misplaced": strings.Replace(string(text), fmt.Sprintf(`"missing":{"height":%d`, e.Height), fmt.Sprintf(`"missing":{"height":%d`, e.Height+1), 1),
+	} {
+		if err := os.WriteFile(file, []byte(bad), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if out, code := replay(); code != 3 || !strings.Contains(out, "follows block") {
+			t.Errorf("%s: exit %d\n%s", what, code, out)
+		}
+	}
+}
+
 // testDiff holds what is said to have changed, and what is not, to receipts of
 // every key at both heights.
 func (a *audited) testDiff(t *testing.T) {

@@ -34,8 +34,12 @@ Files are given in the order of their blocks; the first one begins with block 1.
 without a word, what lies behind is left out. The ledger is kept in memory, so the
 state has to fit into it.
 
-Exit 0: all heights agree. 1: one differs. 2: wrong usage. 3: a file is damaged or a
-block is not one that the validators signed.`,
+A block that is missing in the file, because payloads it carried were erased, ends
+the execution: what it did to the ledger nobody can compute any more. Of the blocks
+behind it the commits are verified.
+
+Exit 0: all heights agree. 1: one differs. 2: wrong usage. 3: a file is damaged, a
+block is not one that the validators signed, or a block is missing.`,
 		Example: "  cairn audit replay blocks.jsonl --genesis genesis.json",
 		Args:    atLeast(1, "the file of an export"),
 		RunE: func(cmd *cobra.Command, files []string) error {
@@ -49,6 +53,9 @@ block is not one that the validators signed.`,
 				if shown := s.showReplayed(r); shown != nil {
 					return shown
 				}
+			}
+			if err == nil {
+				err = r.incomplete()
 			}
 			return asUnsettled(err)
 		},
@@ -66,6 +73,10 @@ type blockReplay struct {
 	chainID  string
 	from, to uint64
 	say      func(format string, args ...any)
+
+	at      uint64          // height of the last block met
+	missing []exportMissing // blocks that are not in the files
+	decided uint64          // blocks behind the first of them, verified and not executed
 
 	began     time.Time
 	blocks    uint64 // executed
@@ -124,7 +135,9 @@ func (r *blockReplay) run(files []string) error {
 }
 
 // done says that what lies behind is not asked for.
-func (r *blockReplay) done() bool { return r.to > 0 && r.last >= r.to }
+func (r *blockReplay) done() bool {
+	return r.to > 0 && (r.last >= r.to || len(r.missing) > 0 && r.at >= r.to)
+}
 
 func (r *blockReplay) file(name string) error {
 	file, err := os.Open(name)
@@ -140,7 +153,7 @@ func (r *blockReplay) file(name string) error {
 	if head.ChainID != r.chainID {
 		return fmt.Errorf("%s is of chain %q, the founding document of %q", name, head.ChainID, r.chainID)
 	}
-	if next := r.ledger.Stand().Height + 1; head.From != next {
+	if next := r.at + 1; head.From != next {
 		return fmt.Errorf("%s begins with block %d, and block %d is next: blocks are executed from the founding on", name, head.From, next)
 	}
 	for !r.done() {
@@ -148,7 +161,7 @@ func (r *blockReplay) file(name string) error {
 		if err := decoder.Decode(&line); errors.Is(err, io.EOF) {
 			return nil
 		} else if err != nil {
-			return fmt.Errorf("%w: %s, after block %d: %w", errInvalid, name, r.ledger.Stand().Height, err)
+			return fmt.Errorf("%w: %s, after block %d: %w", errInvalid, name, r.at, err)
 		}
 		if err := r.line(&line); err != nil {
 			return err
@@ -164,31 +177,56 @@ func (r *blockReplay) line(line *exportLine) error {
 		of := line.Block.Seal()
 		seal = &of
 	}
+	if seal == nil && line.Missing != nil && line.Missing.Height == r.at+1 {
+		return r.skip(line.Missing) // nothing signed is left of it
+	}
 	if seal == nil {
-		return fmt.Errorf("%w: a line without a block after block %d", errInvalid, r.ledger.Stand().Height)
+		return fmt.Errorf("%w: a line without a block after block %d", errInvalid, r.at)
 	}
 	statement, err := seal.VerifyWith(r.trust)
 	if err != nil {
 		return fmt.Errorf("%w: block %d: %w", errInvalid, seal.Commit.Height, err)
 	}
-	stand := r.ledger.Stand()
-	if statement.Height != stand.Height+1 {
-		return fmt.Errorf("%w: block %d follows block %d", errInvalid, statement.Height, stand.Height)
+	if statement.Height != r.at+1 || line.Missing != nil && line.Missing.Height != statement.Height {
+		return fmt.Errorf("%w: block %d follows block %d", errInvalid, statement.Height, r.at)
 	}
-	if stand.Height == 0 || stand.Height >= r.from {
+	stand := r.ledger.Stand()
+	if len(r.missing) == 0 && (stand.Height == 0 || stand.Height >= r.from) {
 		if err := r.compare(stand, statement.AppHash, line.Before); err != nil {
 			return err
 		}
 	}
-	if line.Block == nil || r.to > 0 && stand.Height >= r.to {
+	switch {
+	case line.Missing != nil:
+		return r.skip(line.Missing)
+	case line.Block == nil || r.to > 0 && r.at >= r.to:
+		return nil
+	case len(r.missing) > 0:
+		r.at, r.decided = statement.Height, r.decided+1
 		return nil
 	}
 	if err := r.ledger.Execute(statement.Height, statement.Time, line.Block.Txs); err != nil {
 		return fmt.Errorf("block %d: %w", statement.Height, err)
 	}
-	r.blocks, r.txs = r.blocks+1, r.txs+len(line.Block.Txs)
+	r.at, r.blocks, r.txs = statement.Height, r.blocks+1, r.txs+len(line.Block.Txs)
 	r.say("executed block %d, app hash %s", statement.Height, r.ledger.Stand().AppHash)
 	return nil
+}
+
+// skip takes note of a block that is not there.
+func (r *blockReplay) skip(m *exportMissing) error {
+	if r.to == 0 || r.at < r.to {
+		r.at, r.missing = m.Height, append(r.missing, *m)
+	}
+	return nil
+}
+
+// incomplete says what could not be executed again.
+func (r *blockReplay) incomplete() error {
+	if len(r.missing) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%d blocks are missing, the first is %s: payloads they carried were erased, so the ledger from there on cannot be executed again", len(r.missing), r.missing[0])
 }
 
 // compare holds what the blocks so far came to, to what is signed of them.
@@ -223,6 +261,7 @@ func (s *session) showReplayed(r *blockReplay) error {
 		return s.printJSON(map[string]any{
 			"chainId": r.chainID, "blocks": r.blocks, "transactions": r.txs, "compared": r.compared, "height": r.last,
 			"logSize": stand.LogSize, "appHash": stand.AppHash, "seconds": took.Seconds(), "same": r.different == nil, "difference": r.different,
+			"missing": r.missing, "decided": r.decided,
 		})
 	}
 	if r.different != nil {
@@ -231,6 +270,12 @@ func (s *session) showReplayed(r *blockReplay) error {
 	fmt.Fprintf(s.out, "executed %d blocks with %d transactions in %s; %d app hashes compared, all equal to those signed\n",
 		r.blocks, r.txs, took.Round(time.Millisecond), r.compared)
 	fmt.Fprintf(s.out, "after block %d: %d entries, app hash %s\n", r.last, stand.LogSize, stand.AppHash)
+	for _, m := range r.missing {
+		fmt.Fprintf(s.out, "Missing is %s: payloads it carried were erased.\n", m)
+	}
+	if len(r.missing) > 0 {
+		fmt.Fprintf(s.out, "behind block %d: %d blocks are such as the validators decided them, and were not executed\n", r.missing[0].Height, r.decided)
+	}
 	if r.last < stand.Height {
 		fmt.Fprintf(s.out, "Nothing signed in the file says what block %d came to.\n", stand.Height)
 	}

@@ -29,6 +29,8 @@ type Log interface {
 	// Read looks at up to count entries from one on and answers the events
 	// among them; next is the first it did not look at.
 	Read(from uint64, count int) (events []Item, next uint64, err error)
+	// NextErased finds the first entry from one on whose payload was erased.
+	NextErased(from uint64) (index uint64, ok bool, err error)
 }
 
 // maxSubscriptions bounds those of one node.
@@ -254,13 +256,14 @@ func (s *Subscription) look(member string, limit int) (items []Item, more bool, 
 	if s.gone {
 		return nil, false, nil, protocol.Refuse(protocol.CodeNotFound, "the subscription was deleted")
 	}
+	if err = s.window.forget(s.manager.log); err != nil {
+		return nil, false, nil, err
+	}
 	if more, err = s.window.fill(s.manager.log, s.wanted); err != nil {
 		return nil, false, nil, err
 	}
 	more = more && s.window.examined < s.manager.log.Size()
-	if len(s.window.slots) == 0 { // nothing of it was wanted
-		s.terms.Cursor = s.window.examined
-	}
+	s.terms.Cursor = s.window.cursor() // past what was not wanted, or erased
 	items = s.window.lease(member, limit, time.Now())
 	if s.push.on {
 		s.manager.pushed.Add(uint64(len(items)))

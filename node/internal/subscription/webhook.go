@@ -185,6 +185,16 @@ var errRefused = errors.New("the receiver refused the event")
 // receiver that is down loses nothing. It is false where ctx ended first.
 func (s *sender) deliver(ctx context.Context, item Item) bool {
 	for tries, counted := 1, 0; ; tries++ {
+		if gone, err := s.erased(item.Index); err != nil {
+			s.manager.out.Error("the log cannot be read", "entry", item.Index, "err", err)
+			if !pause(ctx, longestPause) {
+				return false
+			}
+			continue
+		} else if gone { // while the receiver did not take it
+			_, err := s.Ack(webhookMember, rest.Acknowledgement{Indices: []uint64{item.Index}})
+			return err == nil
+		}
 		open := s.isOpen()
 		wait, err := s.attempt(ctx, item)
 		if ctx.Err() != nil {
@@ -209,6 +219,12 @@ func (s *sender) deliver(ctx context.Context, item Item) bool {
 		_, err = s.Ack(webhookMember, rest.Acknowledgement{Indices: []uint64{item.Index}})
 		return err == nil
 	}
+}
+
+// erased says whether an entry's payload was erased.
+func (s *sender) erased(index uint64) (bool, error) {
+	first, ok, err := s.manager.log.NextErased(index)
+	return ok && first == index, err
 }
 
 func (s *sender) isOpen() bool {

@@ -83,6 +83,37 @@ func (w *window) fill(log Log, wanted filter) (more bool, err error) {
 	return !w.full(), nil
 }
 
+// forget lets go of events whose payload was erased since they were read: they
+// count as done.
+func (w *window) forget(log Log) error {
+	var next uint64 // no entry from the last question on to before it is erased
+	some := false
+	for i := range w.slots {
+		s := &w.slots[i]
+		if i > 0 && s.Index < next {
+			continue
+		}
+		if i == 0 || s.Index > next {
+			index, ok, err := log.NextErased(s.Index)
+			if err != nil {
+				return err
+			}
+			if !ok {
+				break
+			}
+			next = index
+		}
+		if s.Index == next {
+			w.bytes -= len(s.Record)
+			s.Record, s.acked, some = nil, true, true
+		}
+	}
+	if some {
+		w.ack(func(*slot) bool { return false })
+	}
+	return nil
+}
+
 // lease gives a member the next events. While somebody has an event of a
 // subject, or one before it is left out, nobody else gets later ones of it.
 func (w *window) lease(member string, limit int, now time.Time) (out []Item) {
