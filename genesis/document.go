@@ -9,7 +9,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"net/url"
 	"os"
 	"time"
 
@@ -159,16 +158,12 @@ func (d *Document) Anchor() (proof.Anchor, error) {
 	return proof.NewAnchor(d.ChainID, validators)
 }
 
-// Cosigners are whose signatures on the log's checkpoints are verified: the
-// founding validators with their log keys.
+// Cosigners are whose signatures on the log's checkpoints are verified, before
+// any change of the validators: the founding ones with their log keys.
 func (d *Document) Cosigners() (proof.Cosigners, error) {
 	cosigners := make([]proof.Cosigner, len(d.Validators))
 	for i, v := range d.Validators {
-		cosigners[i] = proof.Cosigner{Name: CosignerName(d.ChainID, v.Name), Key: proof.LogKey(v.LogKey), Power: v.Power}
+		cosigners[i] = proof.Cosigner{Name: proof.CosignerName(d.ChainID, v.Name), Key: proof.LogKey(v.LogKey), Power: v.Power}
 	}
 	return proof.NewCosigners(d.ChainID, cosigners)
 }
-
-// CosignerName is the name of a validator's cosignatures. Those of C2SP have
-// no space; a validator's may.
-func CosignerName(chainID, validator string) string { return chainID + "/" + url.PathEscape(validator) }

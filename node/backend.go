@@ -15,7 +15,6 @@ import (
 	cmtnode "github.com/cometbft/cometbft/node"
 	cmtstate "github.com/cometbft/cometbft/state"
 
-	"github.com/cairn-ledger/cairn/client/proof"
 	"github.com/cairn-ledger/cairn/client/protocol"
 	"github.com/cairn-ledger/cairn/client/rest"
 	"github.com/cairn-ledger/cairn/genesis"
@@ -35,8 +34,7 @@ type backend struct {
 	genesis *genesis.Document
 	sets    cmtstate.Store // of CometBFT: validators by height
 
-	cosigners proof.Cosigners
-	keeper    *cosign.Keeper
+	keeper *cosign.Keeper
 
 	figures []func() []api.Gauge // of what runs beside the API; set before it serves
 

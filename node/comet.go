@@ -210,7 +210,7 @@ func loadValidator(home string) (*privval.FilePV, error) {
 
 // WriteKeys puts a validator's consensus key, its log key and a fresh node key
 // into a home and answers the node's id. Existing keys are not replaced. The
-// log key is nil for a node that the founding document does not know.
+// log key may be nil: such a node cosigns no checkpoints.
 func WriteKeys(home string, key, logKey ed25519.PrivateKey) (nodeID string, err error) {
 	if err := os.MkdirAll(filepath.Join(home, "data"), 0o700); err != nil {
 		return "", err

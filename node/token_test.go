@@ -1,20 +1,13 @@
 package node
 
 import (
-	"crypto/sha256"
-	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"net/http"
 	"strings"
 	"testing"
 
-	"github.com/cometbft/cometbft/crypto/merkle"
-	cmtcrypto "github.com/cometbft/cometbft/proto/tendermint/crypto"
-	ics23 "github.com/cosmos/ics23/go"
-
 	"github.com/cairn-ledger/cairn/client"
-	"github.com/cairn-ledger/cairn/client/proof"
 	"github.com/cairn-ledger/cairn/client/protocol"
 	"github.com/cairn-ledger/cairn/client/rest"
 )
@@ -177,55 +170,5 @@ func (s *solo) proveBalances(path string, author, alice protocol.Address, issued
 	hold, err := protocol.DecodeTokenTerms(1, s.verify("/v1/holds/1?prove=true&format=binary").State.Value)
 	if err != nil || hold.Amount != 1_000 || hold.To != alice || hold.Controller != author {
 		s.t.Errorf("hold: %+v %v", hold, err)
-	}
-	_, body := s.do(http.MethodGet, path+"/EUR?prove=true&format=binary", nil)
-	receipt, err := proof.Parse(body)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	s.verifyByOthers(receipt)
-}
-
-// verifyByOthers checks a receipt of a present key with software of others: the
-// key in the state root with ICS23, the state root in the app hash with
-// CometBFT's proof runtime.
-func (s *solo) verifyByOthers(r *proof.Receipt) {
-	s.t.Helper()
-	p := r.State.State
-	leaf := &ics23.LeafOp{
-		Hash: ics23.HashOp_SHA256, PrehashKey: ics23.HashOp_SHA256, PrehashValue: ics23.HashOp_SHA256,
-		Length: ics23.LengthOp_NO_PREFIX, Prefix: []byte("JMT::LeafNode"),
-	}
-	spec := &ics23.ProofSpec{LeafSpec: leaf, MaxDepth: 64, PrehashKeyBeforeComparison: true, InnerSpec: &ics23.InnerSpec{
-		Hash: ics23.HashOp_SHA256, ChildOrder: []int32{0, 1}, MinPrefixLength: 16, MaxPrefixLength: 48, ChildSize: 32,
-		EmptyChild: []byte("SPARSE_MERKLE_PLACEHOLDER_HASH__"),
-	}}
-	exists := &ics23.ExistenceProof{Key: p.Key, Value: p.Value, Leaf: leaf}
-	keyHash := sha256.Sum256(p.Key)
-	for i, sibling := range p.Siblings {
-		depth := len(p.Siblings) - 1 - i
-		op := &ics23.InnerOp{Hash: ics23.HashOp_SHA256, Prefix: []byte("JMT::IntrnalNode")}
-		if keyHash[depth/8]>>(7-depth%8)&1 == 0 {
-			op.Suffix = sibling[:]
-		} else {
-			op.Prefix = append(op.Prefix, sibling[:]...)
-		}
-		exists.Path = append(exists.Path, op)
-	}
-	head := s.head()
-	commitment := &ics23.CommitmentProof{Proof: &ics23.CommitmentProof_Exist{Exist: exists}}
-	if !ics23.VerifyMembership(spec, head.StateRoot[:], commitment, p.Key, p.Value) {
-		s.t.Errorf("ICS23 does not find %x in state root %s", p.Key, head.StateRoot)
-	}
-	entries := proof.AppEntries(head.LogSize, head.LogRoot, nil, head.StateRoot)
-	name := entries[len(entries)-1].Key
-	valueHash := sha256.Sum256(head.StateRoot[:])
-	encoded := append(append(binary.AppendUvarint([]byte{0}, uint64(len(name))), name...), 32)
-	leafHash := sha256.Sum256(append(encoded, valueHash[:]...))
-	last := int64(len(entries) - 1)
-	op := merkle.NewValueOp([]byte(name), &merkle.Proof{Total: last + 1, Index: last, LeafHash: leafHash[:], Aunts: [][]byte{r.State.LogParams[:]}})
-	ops := &cmtcrypto.ProofOps{Ops: []cmtcrypto.ProofOp{op.ProofOp()}}
-	if err := merkle.DefaultProofRuntime().VerifyValue(ops, head.AppHash[:], "/"+name, head.StateRoot[:]); err != nil {
-		s.t.Errorf("CometBFT does not find the state root in the app hash: %v", err)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/cairn-ledger/cairn/client/protocol"
 	"github.com/cairn-ledger/cairn/client/rest"
 	"github.com/cairn-ledger/cairn/node/internal/cosign"
+	"github.com/cairn-ledger/cairn/node/internal/governance"
 	"github.com/cairn-ledger/cairn/node/internal/machine"
 )
 
@@ -23,12 +24,9 @@ const tileWidth = 256
 
 // newKeeper makes what signs checkpoints and collects signatures.
 func (n *Node) newKeeper(home string, b *backend) error {
-	cosigners, err := n.genesis.Cosigners()
-	if err != nil {
-		return err
-	}
+	var err error
 	c := cosign.Config{
-		Cosigners: cosigners, Peers: n.config.APIPeers, Every: time.Duration(n.config.CosignEvery), Log: n.log.With("in", "cosign"),
+		Peers: n.config.APIPeers, Every: time.Duration(n.config.CosignEvery), Log: n.log.With("in", "cosign"),
 	}
 	if c.Key, err = cosign.LoadKey(filepath.Join(home, logKeyFile)); err != nil {
 		return err
@@ -36,7 +34,6 @@ func (n *Node) newKeeper(home string, b *backend) error {
 	if c.Witnesses, err = n.config.witnesses(); err != nil {
 		return err
 	}
-	b.cosigners = cosigners
 	b.keeper, err = cosign.New(c, b)
 	return err
 }
@@ -73,6 +70,25 @@ func (b *backend) Finalised(after uint64) (out []proof.Checkpoint, height uint64
 		out = append(out, proof.Checkpoint{Origin: b.genesis.ChainID, Size: head.LogSize, Root: head.LogRoot})
 	}
 	return out, height, nil
+}
+
+// Cosigners are the validators of the newest set with their log keys.
+func (b *backend) Cosigners(known uint64) (by proof.Cosigners, since uint64, err error) {
+	head := b.store.Head()
+	if head.Height == 0 {
+		by, err = b.genesis.Cosigners()
+		return by, governance.FirstSet, err
+	}
+	view, err := b.store.View(head.Height)
+	if err != nil {
+		return by, 0, err
+	}
+	set, err := governance.Latest(view)
+	if err != nil || set.Since == known {
+		return by, known, err
+	}
+	by, err = proof.SetCosigners(b.genesis.ChainID, set)
+	return by, set.Since, err
 }
 
 // Committed is closed when the next block is committed.
@@ -216,14 +232,14 @@ func (b *backend) ExportReceipt(ctx context.Context, index uint64, format string
 		if c.Size == 1 {
 			return nil, protocol.Refuse(protocol.CodeUnsupportedFormat, "a COSE receipt cannot express a log of one entry; ask again when there are two")
 		}
-		r := proof.CoseReceipt{Origin: c.Origin, Entry: fact, Signatures: b.cosigners.TrimCose(c.Cose)}
-		if _, err := r.Verify(b.cosigners); err != nil {
+		r := proof.CoseReceipt{Origin: c.Origin, Entry: fact, Signatures: c.By.TrimCose(c.Cose)}
+		if _, err := r.Verify(c.By); err != nil {
 			return nil, fmt.Errorf("receipt of entry %d: data at rest: %w", index, err)
 		}
 		return r.MarshalCose()
 	}
-	r := proof.LogReceipt{Entry: fact, Checkpoint: *b.cosigners.Trim(&c.SignedCheckpoint)}
-	if _, err := r.Verify(b.cosigners); err != nil {
+	r := proof.LogReceipt{Entry: fact, Checkpoint: *c.By.Trim(&c.SignedCheckpoint)}
+	if _, err := r.Verify(c.By); err != nil {
 		return nil, fmt.Errorf("receipt of entry %d: data at rest: %w", index, err)
 	}
 	return r.MarshalTlogProof()

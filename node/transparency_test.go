@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -254,8 +255,9 @@ func (s *solo) tiles() {
 	}
 }
 
-// A node without a log key runs, and signs no checkpoint; one with a stranger's
-// key does not start.
+// A node without a log key, or with one that no validator has, runs and signs no
+// checkpoint; once the council gave its key to the validator it does, and
+// receipts of the state prove the key to who trusts the founding document.
 func TestNodeWithoutItsLogKey(t *testing.T) {
 	s := found(t)
 	path := s.home + "/" + logKeyFile
@@ -265,24 +267,45 @@ func TestNodeWithoutItsLogKey(t *testing.T) {
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
-	s.start()
-	s.submit(s.batch(0, 1))
-	if status, body := s.do(http.MethodGet, "/log/checkpoint", nil); status != http.StatusNotFound {
-		t.Errorf("checkpoint: %d %s", status, body)
+	unsigned := func() {
+		t.Helper()
+		s.start()
+		s.submit(s.batch(0, 1))
+		if status, body := s.do(http.MethodGet, "/log/checkpoint", nil); status != http.StatusNotFound {
+			t.Errorf("checkpoint: %d %s", status, body)
+		}
+		s.verify("/v1/receipts/0")
 	}
-	s.verify("/v1/receipts/0")
+	unsigned()
 	s.halt()
-	if err := writeStrangersKey(path); err != nil {
+	key := ed25519.NewKeyFromSeed(make([]byte, 32))
+	if err := cosign.WriteKey(path, key); err != nil {
 		t.Fatal(err)
 	}
-	if n, err := Open(s.home, s.config, io.Discard); err == nil {
-		n.Close()
-		t.Error("a stranger's log key is taken")
+	unsigned()
+	c := s.client(nil)
+	founding, err := s.network.Document.Cosigners()
+	if err != nil {
+		t.Fatal(err)
 	}
-}
-
-func writeStrangersKey(path string) error {
-	return cosign.WriteKey(path, ed25519.NewKeyFromSeed(make([]byte, 32)))
+	s.pass(c, protocol.GovAction{
+		Kind: protocol.GovLogKey, Validator: protocol.ValidatorKey(s.network.Document.Validators[0].PubKey), LogKey: protocol.LogKey(key.Public().(ed25519.PublicKey)),
+	})
+	by, err := c.Cosigners(background)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		if _, _, err = c.Checkpoint(background, by); err == nil || time.Now().After(deadline) {
+			break
+		}
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := c.Checkpoint(background, founding); !errors.Is(err, proof.ErrUncosigned) {
+		t.Errorf("by the founding document: %v", err)
+	}
 }
 
 // A stream with a declared gap and a repeat is proven complete, and many

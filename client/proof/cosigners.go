@@ -5,8 +5,12 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"net/url"
 	"slices"
+	"strings"
 	"time"
+
+	"github.com/cairn-ledger/cairn/client/protocol"
 )
 
 // Errors of checkpoints.
@@ -69,6 +73,21 @@ func NewCosigners(origin string, cosigners []Cosigner) (Cosigners, error) {
 		}
 	}
 	return c, nil
+}
+
+// SetCosigners are the cosigners of a validator set of the state.
+func SetCosigners(chainID string, set *protocol.ValidatorSet) (Cosigners, error) {
+	cosigners := make([]Cosigner, len(set.Validators))
+	for i, v := range set.Validators {
+		cosigners[i] = Cosigner{Name: CosignerName(chainID, v.Name), Key: LogKey(v.LogKey), Power: v.Power}
+	}
+	return NewCosigners(chainID, cosigners)
+}
+
+// CosignerName is the name of a validator's cosignatures. Those of C2SP have
+// neither spaces nor plus signs; a validator's may.
+func CosignerName(chainID, validator string) string {
+	return chainID + "/" + strings.ReplaceAll(url.PathEscape(validator), "+", "%2B")
 }
 
 // Origin is the log's.

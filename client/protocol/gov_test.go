@@ -12,7 +12,7 @@ import (
 // drawAction draws an action of a kind, with the fields it has.
 func drawAction(t *rapid.T) GovAction {
 	a := GovAction{Kind: rapid.SampledFrom([]GovKind{
-		GovCouncil, GovValidator, GovRoles, GovQuota, GovParam, GovSchema, GovContract, GovCode, GovUpgrade, GovHalt, GovRevoke, GovRecover, GovNode, GovReward, GovFees,
+		GovCouncil, GovValidator, GovRoles, GovQuota, GovParam, GovSchema, GovContract, GovCode, GovUpgrade, GovHalt, GovRevoke, GovRecover, GovNode, GovReward, GovFees, GovLogKey,
 	}).Draw(t, "kind")}
 	fields := govFields[a.Kind]
 	used := func(f govField) bool {
@@ -51,6 +51,9 @@ func drawAction(t *rapid.T) GovAction {
 		a.Quota = Quota{Blocks: 10, Bytes: rapid.Uint64Min(1).Draw(t, "bytes")}
 	}
 	a.On, a.Force = used(govOn), used(govForce)
+	if used(govLogKey) {
+		copy(a.LogKey[:], bytesOf.Draw(t, "log key"))
+	}
 	return a
 }
 
@@ -147,7 +150,7 @@ func TestGovernanceRecordsRoundTrip(t *testing.T) {
 	if back, err := DecodeProposal(5, p.AppendBinary(nil)); err != nil || !reflect.DeepEqual(back, p) {
 		t.Errorf("%+v, %v", back, err)
 	}
-	set := &ValidatorSet{Since: 9, Previous: 4, Validators: []SetMember{{ValidatorKey{1}, 10, "a"}, {ValidatorKey{2}, MaxPower, "b"}}}
+	set := &ValidatorSet{Since: 9, Previous: 4, Validators: []SetMember{{ValidatorKey{1}, 10, "a", LogKey{}}, {ValidatorKey{2}, MaxPower, "b", LogKey{3}}}}
 	if back, err := DecodeValidatorSet(9, set.AppendBinary(nil)); err != nil || !reflect.DeepEqual(back, set) {
 		t.Errorf("%+v, %v", back, err)
 	}

@@ -45,6 +45,26 @@ func (k *ValidatorKey) UnmarshalText(text []byte) error {
 	return nil
 }
 
+// LogKey is an ed25519 public key: what a validator signs the log's checkpoints
+// with. It is not the key it signs blocks with.
+type LogKey [32]byte
+
+// String is standard base64.
+func (k LogKey) String() string { return base64.StdEncoding.EncodeToString(k[:]) }
+
+// MarshalText renders base64.
+func (k LogKey) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
+
+// UnmarshalText reads base64 of exactly 32 bytes.
+func (k *LogKey) UnmarshalText(text []byte) error {
+	raw, err := base64.StdEncoding.Strict().DecodeString(string(text))
+	if err != nil || len(raw) != len(k) {
+		return fmt.Errorf("log key %q is not base64 of 32 bytes", text)
+	}
+	copy(k[:], raw)
+	return nil
+}
+
 // NodeID names a node among its peers: the address of its node key.
 type NodeID [20]byte
 
@@ -77,12 +97,13 @@ const (
 	GovNode      GovKind = 13 // admit a node among the peers, or not any more
 	GovReward    GovKind = 14 // what a type's events earn; 0 each ends it
 	GovFees      GovKind = 15 // what the ledger takes for its work; zeros end it
+	GovLogKey    GovKind = 16 // give a validator of the set its log key; zeros take it away
 )
 
 var govKindNames = map[GovKind]string{
 	GovCouncil: "council", GovValidator: "validator", GovRoles: "roles", GovQuota: "quota", GovParam: "parameter",
 	GovSchema: "schema", GovContract: "contract", GovCode: "code", GovUpgrade: "upgrade", GovHalt: "halt",
-	GovRevoke: "revoke", GovRecover: "recover", GovNode: "node", GovReward: "reward", GovFees: "fees",
+	GovRevoke: "revoke", GovRecover: "recover", GovNode: "node", GovReward: "reward", GovFees: "fees", GovLogKey: "log-key",
 }
 
 // String is the kind's published name.
@@ -133,6 +154,7 @@ type GovAction struct {
 	Quota     Quota        `json:"quota,omitzero"`
 	On        bool         `json:"on,omitempty"`    // pause, approve, halt, revoke, admit; false is the opposite
 	Force     bool         `json:"force,omitempty"` // validator: also where more than a third of the power changes
+	LogKey    LogKey       `json:"logKey,omitzero"` // log-key
 }
 
 // govField is a field of an action, as a bit.
@@ -161,6 +183,7 @@ const (
 	govQuota
 	govOn
 	govForce
+	govLogKey
 )
 
 // govFields says what an action consists of: the fields that must be there, and
@@ -181,6 +204,7 @@ var govFields = map[GovKind]struct{ need, may govField }{
 	GovNode:      {govNode, govName | govOn},
 	GovReward:    {govName, govAccount | govAsset | govEach | govLimit | govPeriod},
 	GovFees:      {0, govAccount | govAsset | govEach | govLimit},
+	GovLogKey:    {govValidator, govLogKey},
 }
 
 // has is the fields that are not zero.
@@ -189,7 +213,7 @@ func (a *GovAction) has() (set govField) {
 		!a.Account.IsZero(), !a.Contract.IsZero(), a.Validator != ValidatorKey{}, a.Node != NodeID{}, a.Key != PublicKey{},
 		a.Proof != Signature{}, !a.Hash.IsZero(), a.Name != "", a.URI != "", a.Asset != "", a.Weight != 0, a.Power != 0,
 		a.Value != 0, a.Height != 0, a.Each != 0, a.Limit != 0, a.PeriodMs != 0, a.Roles != 0, !a.Grants.IsZero(),
-		!a.Quota.IsZero(), a.On, a.Force,
+		!a.Quota.IsZero(), a.On, a.Force, a.LogKey != LogKey{},
 	} {
 		if there {
 			set |= 1 << i
@@ -284,6 +308,9 @@ func (a *GovAction) AppendBinary(dst []byte) []byte {
 	if used&govForce != 0 {
 		dst = append(dst, flagByte(a.Force))
 	}
+	if used&govLogKey != 0 {
+		dst = append(dst, a.LogKey[:]...)
+	}
 	return dst
 }
 
@@ -326,6 +353,9 @@ func decodeGovAction(r *reader) (a GovAction) {
 	}
 	a.On = used&govOn != 0 && r.flag("on")
 	a.Force = used&govForce != 0 && r.flag("force")
+	if used&govLogKey != 0 {
+		copy(a.LogKey[:], r.take(len(a.LogKey), "log key"))
+	}
 	return a
 }
 

@@ -139,9 +139,10 @@ func DecodeProposal(at uint64, value []byte) (*Proposal, error) {
 
 // SetMember is a validator in a set.
 type SetMember struct {
-	Key   ValidatorKey `json:"publicKey"`
-	Power uint64       `json:"power"`
-	Name  string       `json:"name"`
+	Key    ValidatorKey `json:"publicKey"`
+	Power  uint64       `json:"power"`
+	Name   string       `json:"name"`
+	LogKey LogKey       `json:"logKey,omitzero"` // of its cosignatures of the log; zero: it makes none
 }
 
 // ValidatorSet is who signs blocks from a height on, until the next set does.
@@ -166,7 +167,7 @@ func (s *ValidatorSet) AppendBinary(dst []byte) []byte {
 	dst = binary.AppendUvarint(dst, uint64(len(s.Validators)))
 	for _, v := range s.Validators {
 		dst = binary.AppendUvarint(append(dst, v.Key[:]...), v.Power)
-		dst = appendBytes(dst, v.Name)
+		dst = append(appendBytes(dst, v.Name), v.LogKey[:]...)
 	}
 	return dst
 }
@@ -179,6 +180,7 @@ func DecodeValidatorSet(since uint64, value []byte) (*ValidatorSet, error) {
 		var v SetMember
 		copy(v.Key[:], r.take(32, "key"))
 		v.Power, v.Name = r.uvarint(MaxPower, "power"), r.string(MaxAttributeBytes, "name")
+		copy(v.LogKey[:], r.take(len(v.LogKey), "log key"))
 		if r.err == nil && (v.Power == 0 || i > 0 && string(v.Key[:]) <= string(s.Validators[i-1].Key[:])) {
 			r.fail("validator %d has no power or stands out of order", i)
 		}

@@ -18,6 +18,7 @@ type JoinOptions struct {
 	Name     string
 	Genesis  string   // founding document
 	Peers    []string // id@host:port
+	APIPeers []string // where the others' cosignatures of the log are collected
 	BasePort int
 }
 
@@ -27,6 +28,7 @@ type Joined struct {
 	Name      string                `json:"name"`
 	Node      protocol.NodeID       `json:"nodeId"`
 	Validator protocol.ValidatorKey `json:"validatorKey"`
+	LogKey    protocol.LogKey       `json:"logKey"`
 	API       string                `json:"api"`
 }
 
@@ -61,7 +63,12 @@ func Join(home string, o JoinOptions) (*Joined, error) {
 	if err != nil {
 		return nil, err
 	}
+	logPublic, logKey, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		return nil, err
+	}
 	c := node.Default()
+	c.APIPeers = append(c.APIPeers, o.APIPeers...)
 	c.Name, c.Peers = o.Name, o.Peers
 	c.APIAddress, c.RPCAddress, c.P2PAddress = loopback(o.BasePort), loopback(o.BasePort+rpcOffset), loopback(o.BasePort+p2pOffset)
 	if err := c.Validate(); err != nil {
@@ -71,11 +78,11 @@ func Join(home string, o JoinOptions) (*Joined, error) {
 	if err != nil {
 		return nil, err
 	}
-	id, err := node.WriteKeys(home, key, nil)
+	id, err := node.WriteKeys(home, key, logKey)
 	if err != nil {
 		return nil, err
 	}
-	joined := &Joined{Home: home, Name: o.Name, Validator: protocol.ValidatorKey(public), API: APIURL(o.BasePort)}
+	joined := &Joined{Home: home, Name: o.Name, Validator: protocol.ValidatorKey(public), LogKey: protocol.LogKey(logPublic), API: APIURL(o.BasePort)}
 	if err := joined.Node.UnmarshalText([]byte(id)); err != nil {
 		return nil, err
 	}

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -25,6 +26,7 @@ type member struct {
 	*node
 	ID        protocol.NodeID       `json:"nodeId"`
 	Validator protocol.ValidatorKey `json:"validatorKey"`
+	LogKey    protocol.LogKey       `json:"logKey"`
 }
 
 // join makes the home of another node, as an operator would.
@@ -109,7 +111,7 @@ func (nw *network) proves(c *client.Client) {
 // voted out; a producer changes its key; and a validator that runs twice is
 // found out and put out, while everything that was submitted becomes final.
 func TestMembersComeAndGo(t *testing.T) {
-	nw := startNetwork(t, 4)
+	nw, began := startNetwork(t, 4), time.Now()
 	c := nw.connect()
 	load := nw.traffic(c, nw.key("producer"), protocol.Address{}, "load")
 
@@ -125,20 +127,50 @@ func TestMembersComeAndGo(t *testing.T) {
 	if nw.signs(nw.nodes[0], fifth.Validator) {
 		t.Fatal("a node without power signs")
 	}
-	nw.gov("propose", "validator", fifth.Validator.String(), "--power", "10", "--name", "harbour", "--vote")
+	nw.gov("propose", "validator", fifth.Validator.String(), "--power", "10", "--name", "harbour", "--log-key", fifth.LogKey.String(), "--vote")
 	nw.eventually("the fifth validator signs", 30*time.Second, func() bool { return nw.signs(nw.nodes[0], fifth.Validator) })
 	nw.nodes = append(nw.nodes, fifth.node) // its head has to be the others' too
 	nw.proves(c)
+	nw.eventually("the fifth validator's checkpoint has its own cosignature", 30*time.Second, func() bool { return slices.Contains(nw.cosigned(c, fifth.node), "cairn-devnet/harbour") })
 
 	gone := nw.validator(c, "node3")
 	nw.gov("propose", "validator", gone.String(), "--vote")
 	nw.eventually("the fourth validator's vote is not counted any more", 30*time.Second, func() bool { return !nw.signs(nw.nodes[0], gone) })
 	nw.proves(c)
+	nw.eventually("checkpoints have a quorum of who is left", 30*time.Second, func() bool {
+		names := nw.cosigned(c, fifth.node)
+		return len(names) > 2 && !slices.Contains(names, "cairn-devnet/node3")
+	})
 	if sent := load.end(); sent < 100 {
 		t.Fatalf("only %d events were submitted meanwhile", sent)
 	}
+	t.Logf("members came and went after %s", time.Since(began).Round(time.Second))
 	nw.rotate(c)
+	t.Logf("a key was rotated after %s", time.Since(began).Round(time.Second))
 	nw.equivocate(c, fifth)
+}
+
+// cosigned says which validators of the set of today, as receipts prove it,
+// cosigned the checkpoint that a node serves; nobody where too few did.
+func (nw *network) cosigned(c *client.Client, n *node) []string {
+	nw.t.Helper()
+	by, err := c.Cosigners(context.Background())
+	if err != nil {
+		nw.t.Fatal(err)
+	}
+	_, text := get(n.API + "/log/checkpoint")
+	checkpoint, err := proof.ParseCheckpoint(text)
+	if err != nil {
+		return nil // none yet
+	}
+	who, err := by.Verify(checkpoint)
+	if err != nil && !errors.Is(err, proof.ErrUncosigned) {
+		nw.t.Fatal(err)
+	}
+	if err != nil {
+		return nil
+	}
+	return who.Names
 }
 
 // validator finds a validator's key by its name.
@@ -166,7 +198,7 @@ func (nw *network) rotate(c *client.Client) {
 	load := nw.traffic(c, old, protocol.Address{}, "rotated")
 	cairn := binary(nw.t, "cairn")
 	run(nw.t, cairn, "keys", "new", filepath.Join(nw.dir, "keys", "later.json"))
-	from, later := nw.height()+30, nw.key("later")
+	from, later := nw.height()+20, nw.key("later")
 	run(nw.t, cairn, "account", "rotate", "--network", nw.dir, "--key", "producer", "--to", "later", "--from", fmt.Sprint(from))
 	sent := load.end()
 	for try, taken := 0, false; !taken; try++ {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"github.com/cairn-ledger/cairn/client/proof"
-	"github.com/cairn-ledger/cairn/genesis"
 )
 
 // exportReceipt fetches a receipt in a format of others and verifies it.
@@ -19,6 +18,10 @@ func (s *session) exportReceipt(ctx context.Context, l *ledger, index uint64, ou
 		return err
 	}
 	statement, err := openExport(text, by)
+	err = s.following(ctx, l, &by, err, func() error {
+		statement, err = openExport(text, by)
+		return err
+	})
 	if err != nil {
 		return err
 	}
@@ -47,13 +50,10 @@ func openExport(text []byte, by proof.Cosigners) (statement proof.LogStatement, 
 	return statement, err
 }
 
-// verifyExport needs the founding document: it names the log keys.
+// verifyExport needs the log keys: those of the founding document, or a file of
+// `cairn log key --today`.
 func (s *session) verifyExport(text []byte, trust string) error {
-	doc, err := genesis.Load(trust)
-	if err != nil {
-		return err
-	}
-	by, err := doc.Cosigners()
+	by, err := cosignersIn(trust)
 	if err != nil {
 		return err
 	}

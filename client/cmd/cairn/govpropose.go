@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -16,7 +17,7 @@ import (
 
 func proposeCommand(s *session) *cobra.Command {
 	return group("propose", "Propose to the council; `cairn role` proposes roles and quotas",
-		proposeCouncil(s), proposeValidator(s), proposeNode(s), proposeParameter(s), proposeSchema(s), proposeContract(s), proposeCode(s),
+		proposeCouncil(s), proposeValidator(s), proposeLogKey(s), proposeNode(s), proposeParameter(s), proposeSchema(s), proposeContract(s), proposeCode(s),
 		proposeUpgrade(s), proposeSwitch(s, protocol.GovHalt, "halt", "Accept governance alone, until it is resumed", true),
 		proposeSwitch(s, protocol.GovHalt, "resume", "Accept everything again", false),
 		proposeRevoke(s, "revoke", "End an account: no key speaks for it any more", true),
@@ -26,18 +27,26 @@ func proposeCommand(s *session) *cobra.Command {
 
 // proposal is a command whose arguments make one action.
 func proposal(s *session, cmd *cobra.Command, build func(ctx context.Context, w *wallet, args []string) (protocol.GovAction, error)) *cobra.Command {
+	return proposals(s, cmd, func(ctx context.Context, w *wallet, args []string) ([]protocol.GovAction, error) {
+		action, err := build(ctx, w, args)
+		return []protocol.GovAction{action}, err
+	})
+}
+
+// proposals is a command whose arguments make actions that belong together.
+func proposals(s *session, cmd *cobra.Command, build func(ctx context.Context, w *wallet, args []string) ([]protocol.GovAction, error)) *cobra.Command {
 	var p proposing
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		w, err := s.wallet()
 		if err != nil {
 			return err
 		}
-		action, err := build(cmd.Context(), w, args)
+		actions, err := build(cmd.Context(), w, args)
 		if err != nil {
 			return err
 		}
 		p.suggest("%s", strings.Join(append([]string{cmd.Name()}, args...), " "))
-		return p.send(cmd.Context(), w, action)
+		return p.send(cmd.Context(), w, actions...)
 	}
 	return p.flags(cmd)
 }
@@ -60,16 +69,45 @@ func proposeCouncil(s *session) *cobra.Command {
 
 func proposeValidator(s *session) *cobra.Command {
 	a := protocol.GovAction{Kind: protocol.GovValidator}
-	cmd := proposal(s, &cobra.Command{Use: "validator KEY --power P --name NAME", Short: "Give a validator a power; 0 takes it out", Args: exactly(1, "a validator's public key")},
-		func(_ context.Context, _ *wallet, args []string) (protocol.GovAction, error) {
+	var logKey string
+	cmd := proposals(s, &cobra.Command{Use: "validator KEY --power P --name NAME [--log-key KEY]", Short: "Give a validator a power, and a log key; 0 takes it out", Args: exactly(1, "a validator's public key")},
+		func(_ context.Context, _ *wallet, args []string) ([]protocol.GovAction, error) {
 			if err := a.Validator.UnmarshalText([]byte(args[0])); err != nil {
-				return a, usageError{err}
+				return nil, usageError{err}
 			}
-			return a, nil
+			if logKey == "" {
+				return []protocol.GovAction{a}, nil
+			}
+			key := protocol.GovAction{Kind: protocol.GovLogKey, Validator: a.Validator}
+			if err := key.LogKey.UnmarshalText([]byte(logKey)); err != nil {
+				return nil, usageError{fmt.Errorf("--log-key: %w", err)}
+			}
+			return []protocol.GovAction{a, key}, nil
 		})
+	cmd.Flags().StringVar(&logKey, "log-key", "", "the key it signs the log's checkpoints with, as `cairnd join` prints it; left out, what it has stays")
 	cmd.Flags().Uint64Var(&a.Power, "power", 0, "its power; 0 takes it out")
 	cmd.Flags().StringVar(&a.Name, "name", "", "for people")
 	cmd.Flags().BoolVar(&a.Force, "force", false, "also where more than a third of the power changes at once")
+	return cmd
+}
+
+func proposeLogKey(s *session) *cobra.Command {
+	remove := false
+	cmd := proposal(s, &cobra.Command{Use: "log-key VALIDATOR KEY | VALIDATOR --remove", Short: "Give a validator another key for the log's checkpoints", Args: cobra.RangeArgs(1, 2)},
+		func(_ context.Context, _ *wallet, args []string) (a protocol.GovAction, err error) {
+			a.Kind = protocol.GovLogKey
+			if remove == (len(args) == 2) {
+				return a, usageError{errors.New("say the validator's key and its new log key, or --remove")}
+			}
+			if err = a.Validator.UnmarshalText([]byte(args[0])); err == nil && !remove {
+				err = a.LogKey.UnmarshalText([]byte(args[1]))
+			}
+			if err != nil {
+				err = usageError{err}
+			}
+			return a, err
+		})
+	cmd.Flags().BoolVar(&remove, "remove", false, "it cosigns no checkpoints any more")
 	return cmd
 }
 

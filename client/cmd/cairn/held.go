@@ -12,7 +12,6 @@ import (
 
 	"github.com/cairn-ledger/cairn/client/proof"
 	"github.com/cairn-ledger/cairn/client/protocol"
-	"github.com/cairn-ledger/cairn/genesis"
 )
 
 func logHoldCommand(s *session) *cobra.Command {
@@ -45,7 +44,7 @@ func (s *session) hold(ctx context.Context, output string, level uint8) error {
 	if err != nil {
 		return err
 	}
-	checkpoint, _, err := s.newestCheckpoint(ctx, l, by)
+	checkpoint, _, err := s.newestCheckpoint(ctx, l, &by)
 	if err != nil {
 		return err
 	}
@@ -127,11 +126,7 @@ func shrinkCommand(s *session) *cobra.Command {
 }
 
 func (s *session) shrink(path, trust, held, output string) error {
-	doc, err := genesis.Load(trust)
-	if err != nil {
-		return err
-	}
-	by, err := doc.Cosigners()
+	by, err := cosignersIn(trust)
 	if err != nil {
 		return err
 	}
@@ -202,11 +197,7 @@ func (s *session) verifyHeld(text []byte, trust, held string) error {
 	if held == "" {
 		return usageError{errors.New("the receipt was shrunk: say which checkpoint is held, --held FILE")}
 	}
-	doc, err := genesis.Load(trust)
-	if err != nil {
-		return err
-	}
-	by, err := doc.Cosigners()
+	by, err := cosignersIn(trust)
 	if err != nil {
 		return err
 	}

@@ -8,7 +8,6 @@ import (
 	"io"
 	"os"
 	"strconv"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -16,16 +15,9 @@ import (
 	"github.com/cairn-ledger/cairn/client/proof"
 	"github.com/cairn-ledger/cairn/client/protocol"
 	"github.com/cairn-ledger/cairn/client/rest"
-	"github.com/cairn-ledger/cairn/genesis"
 )
 
 func logCommand(s *session) *cobra.Command {
-	var policy bool
-	key := &cobra.Command{
-		Use: "key", Short: "Print the keys that verify the log's checkpoints, for tools of others", Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error { return s.logKeys(policy) },
-	}
-	key.Flags().BoolVar(&policy, "policy", false, "print a policy file (C2SP tlog-policy) instead")
 	var output string
 	checkpoint := &cobra.Command{
 		Use: "checkpoint [FILE]", Short: "Fetch the log's newest checkpoint, or read a file's, and verify who signed it",
@@ -54,56 +46,9 @@ Exit code 0: it holds. 3: it does not, and the reason is printed.`,
 		Args: exactly(1, "the path of a tile"),
 		RunE: func(cmd *cobra.Command, args []string) error { return s.showTile(cmd.Context(), args[0]) },
 	}
-	return group("log", "Read the log as a transparency log", key, checkpoint, consistency, tile, logHoldCommand(s))
-}
-
-// cosigners are those of the founding document.
-func (s *session) cosigners() (proof.Cosigners, error) {
-	path, err := s.genesisPath()
-	if err != nil {
-		return proof.Cosigners{}, err
-	}
-	doc, err := genesis.Load(path)
-	if err != nil {
-		return proof.Cosigners{}, err
-	}
-	return doc.Cosigners()
-}
-
-func (s *session) logKeys(policy bool) error {
-	by, err := s.cosigners()
-	if err != nil {
-		return err
-	}
-	if policy {
-		_, err := s.out.Write(by.Policy())
-		return err
-	}
-	type row struct {
-		Name     string `json:"name"`
-		Power    uint64 `json:"power"`
-		Log      string `json:"log"`
-		Cosigner string `json:"cosigner"`
-	}
-	rows := []row{}
-	for _, c := range by.List() {
-		if (c.Key != proof.LogKey{}) {
-			rows = append(rows, row{c.Name, c.Power, c.LogVKey(by.Origin()), c.VKey()})
-		}
-	}
-	if len(rows) == 0 {
-		return errors.New("the founding document has no log keys")
-	}
-	if s.json {
-		return s.printJSON(map[string]any{"origin": by.Origin(), "totalPower": by.TotalPower(), "keys": rows})
-	}
-	fmt.Fprintf(s.out, "origin  %s\nThe log is signed by each validator; any one of these keys is the log's, and\ncosigners with more than two thirds of the power %d make a checkpoint final.\n\n", by.Origin(), by.TotalPower())
-	table := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "KEY\tPOWER\tVKEY")
-	for _, r := range rows {
-		fmt.Fprintf(table, "log\t\t%s\ncosigner\t%d\t%s\n", r.Log, r.Power, r.Cosigner)
-	}
-	return table.Flush()
+	cmd := group("log", "Read the log as a transparency log", logKeyCommand(s), checkpoint, consistency, tile, logHoldCommand(s))
+	cmd.PersistentFlags().StringVar(&s.keys, "keys", "", "whose checkpoints are taken: a file of `cairn log key --today`; left out, the founding document's")
+	return cmd
 }
 
 // readCheckpoint verifies a checkpoint's file.
@@ -137,10 +82,18 @@ func readBounded(path string) ([]byte, error) {
 	return text, err
 }
 
-// newestCheckpoint fetches and verifies one.
-func (s *session) newestCheckpoint(ctx context.Context, l *ledger, by proof.Cosigners) (*proof.SignedCheckpoint, proof.Cosigned, error) {
-	c, cosigned, err := l.Checkpoint(ctx, by)
-	if err != nil && c != nil {
+// newestCheckpoint fetches and verifies one. Where the validators changed, by
+// becomes those of today.
+func (s *session) newestCheckpoint(ctx context.Context, l *ledger, by *proof.Cosigners) (*proof.SignedCheckpoint, proof.Cosigned, error) {
+	c, cosigned, err := l.Checkpoint(ctx, *by)
+	if c == nil {
+		return nil, cosigned, err
+	}
+	err = s.following(ctx, l, by, err, func() (err error) {
+		cosigned, err = by.Verify(c)
+		return err
+	})
+	if err != nil {
 		err = fmt.Errorf("%w: the checkpoint that the node serves: %w", errInvalid, err)
 	}
 	return c, cosigned, err
@@ -158,7 +111,7 @@ func (s *session) showCheckpoint(ctx context.Context, args []string, output stri
 	} else {
 		var l *ledger
 		if l, err = s.connect(); err == nil {
-			c, cosigned, err = s.newestCheckpoint(ctx, l, by)
+			c, cosigned, err = s.newestCheckpoint(ctx, l, &by)
 		}
 	}
 	if err != nil {
@@ -258,7 +211,7 @@ func (s *session) fetchConsistency(ctx context.Context, from, to *logHead, by pr
 		return c, err
 	}
 	if !to.known {
-		newest, _, err := s.newestCheckpoint(ctx, l, by)
+		newest, _, err := s.newestCheckpoint(ctx, l, &by)
 		if err != nil {
 			return c, err
 		}

@@ -74,7 +74,7 @@ func (s *session) showTile(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
-	checkpoint, _, err := s.newestCheckpoint(ctx, l, by)
+	checkpoint, _, err := s.newestCheckpoint(ctx, l, &by)
 	if err != nil {
 		return err
 	}

@@ -66,6 +66,7 @@ type session struct {
 	network string // folder of a network
 	node    string // URL
 	genesis string // file
+	keys    string // file of log keys
 	json    bool
 	as      string // account of several members that is acted as; "" is the key's own
 	out     io.Writer

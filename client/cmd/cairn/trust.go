@@ -36,6 +36,9 @@ func loadTrust(path string) (*proof.Trust, error) {
 		}
 		return trust, nil
 	}
+	if bytes.HasPrefix(text, []byte(logKeysPrefix)) {
+		return nil, fmt.Errorf("%s has the keys of the log's checkpoints, not those of blocks; `cairn trust update` makes a trust file", path)
+	}
 	doc, err := genesis.Load(path)
 	if err != nil {
 		return nil, err

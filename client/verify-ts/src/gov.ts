@@ -44,6 +44,7 @@ export interface GovAction {
   quota?: bigint[];
   on?: boolean;
   force?: boolean;
+  logKey?: Uint8Array;
 }
 
 /** A step of a proposal, or what the ledger itself decided. */
@@ -96,6 +97,7 @@ const readers: readonly [Field, (c: Cursor, what: string) => unknown][] = [
   ['proof', octets(64)], ['hash', octets(32)], ['name', text], ['uri', text], ['asset', text], ['weight', number], ['power', number],
   ['value', number], ['height', number], ['each', number], ['limit', number], ['periodMs', number], ['roles', roles],
   ['grants', grants], ['quota', quota], ['on', flag], ['force', flag],
+  ['logKey', octets(32)],
 ];
 
 // The fields that actions of a kind have.
@@ -115,6 +117,7 @@ const fields: Readonly<Record<string, readonly Field[]>> = {
   node: ['node', 'name', 'on'],
   reward: ['account', 'name', 'asset', 'each', 'limit', 'periodMs'],
   fees: ['account', 'asset', 'each', 'limit'],
+  'log-key': ['validator', 'logKey'],
 };
 
 function roles(c: Cursor): number {

@@ -144,7 +144,7 @@ function actionJSON(a: GovAction): string {
     grants: a.grants && grantsJSON(a.grants),
     quota: a.quota && a.quota.some((n) => n > 0n)
       ? object({ blocks: String(a.quota[0]), events: count(a.quota[1]), bytes: count(a.quota[2]), gas: count(a.quota[3]) }) : undefined,
-    on: a.on ? 'true' : undefined, force: a.force ? 'true' : undefined,
+    on: a.on ? 'true' : undefined, force: a.force ? 'true' : undefined, logKey: notZero(a.logKey, octets),
   });
 }
 

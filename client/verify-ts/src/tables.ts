@@ -180,6 +180,7 @@ export const GOV_KINDS: Readonly<Record<number, string>> = {
   13: 'node',
   14: 'reward',
   15: 'fees',
+  16: 'log-key',
 };
 
 /** Steps of governance. */

@@ -59,7 +59,7 @@ func (k *Keeper) round(ctx context.Context) {
 	if err != nil {
 		return
 	}
-	checkpoint := proof.Checkpoint{Origin: k.config.Cosigners.Origin(), Size: own.Size, Root: own.Root}
+	checkpoint := proof.Checkpoint{Origin: k.Cosigners().Origin(), Size: own.Size, Root: own.Root}
 	answers := make([]*rest.Cosignature, len(k.config.Peers))
 	lines := make([][]proof.NoteSignature, len(k.config.Witnesses))
 	var asked sync.WaitGroup

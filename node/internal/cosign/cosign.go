@@ -17,8 +17,7 @@ import (
 
 // Config of a Keeper.
 type Config struct {
-	Cosigners proof.Cosigners
-	Key       ed25519.PrivateKey // this validator's; nil on a node that only collects
+	Key       ed25519.PrivateKey // this node's; nil on a node that only collects
 	Peers     []string           // API addresses of other validators
 	Witnesses []Witness
 	Every     time.Duration // between two rounds of collecting
@@ -31,6 +30,9 @@ type Ledger interface {
 	// Finalised are the checkpoints after a height that a later block's header
 	// commits to, oldest first, and the greatest height looked at.
 	Finalised(after uint64) (checkpoints []proof.Checkpoint, height uint64, err error)
+	// Cosigners are the validators of the newest set, and the height from which
+	// it signs: another set has another. Of the known one only that is answered.
+	Cosigners(known uint64) (by proof.Cosigners, since uint64, err error)
 	// Committed is closed when the next block is committed.
 	Committed() <-chan struct{}
 	ConsistencyProof(from, to uint64) ([]protocol.Hash, error)
@@ -40,16 +42,19 @@ type Ledger interface {
 type Collected struct {
 	proof.SignedCheckpoint
 	Cose   []proof.CoseSignature
-	Quorum bool // validators with more than two thirds of the power cosigned
+	By     proof.Cosigners // the validators when it was collected
+	Quorum bool            // those with more than two thirds of the power cosigned
 }
 
 // Keeper signs and collects. Its methods may be called from any goroutine.
 type Keeper struct {
 	config Config
 	ledger Ledger
-	self   *proof.Cosigner // nil without a key
 
 	mu      sync.Mutex
+	by      proof.Cosigners    // of the newest set; guarded by mu
+	since   uint64             // by is from then on; guarded by mu
+	self    *proof.Cosigner    // nil where this node's key is not in by; guarded by mu
 	signed  []rest.Cosignature // by this node, newest last, at most maxSigned; guarded by mu
 	served  *Collected         // guarded by mu
 	changed chan struct{}      // closed when signed or served changes; guarded by mu
@@ -59,23 +64,59 @@ type Keeper struct {
 // maxSigned is how many of its own signatures a node remembers for peers.
 const maxSigned = 512
 
-// New makes a Keeper. A key that the founding document does not name is refused.
+// New makes a Keeper. A key that no validator of the set has is kept in store:
+// the council may give it to one.
 func New(c Config, l Ledger) (*Keeper, error) {
 	k := &Keeper{config: c, ledger: l, changed: make(chan struct{})}
 	if k.config.HTTP == nil {
 		k.config.HTTP = &http.Client{Timeout: roundTime}
 	}
-	if c.Key == nil {
-		return k, nil
+	return k, k.follow()
+}
+
+// follow takes up the newest validator set.
+func (k *Keeper) follow() error {
+	k.mu.Lock()
+	known := k.since // follow alone changes it
+	k.mu.Unlock()
+	by, since, err := k.ledger.Cosigners(known)
+	if err != nil {
+		return fmt.Errorf("log keys of the validators: %w", err)
 	}
-	public := proof.LogKey(c.Key.Public().(ed25519.PublicKey))
-	for _, s := range c.Cosigners.List() {
-		if s.Key == public {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if since == known {
+		return nil
+	}
+	k.by, k.since, k.self = by, since, nil
+	if k.config.Key == nil {
+		return nil
+	}
+	public := protocol.LogKey(k.config.Key.Public().(ed25519.PublicKey))
+	for _, s := range by.List() {
+		if s.Key == proof.LogKey(public) {
 			k.self = &s
-			return k, nil
+			k.config.Log.Info("this node cosigns the log", "as", s.Name, "since", since)
+			return nil
 		}
 	}
-	return nil, fmt.Errorf("log key: the founding document has no validator with the log key %x; use the key that belongs to it, or move the file away to run without", public)
+	k.config.Log.Warn("this node does not cosign the log: no validator of the set has its log key; the council gives it one with `cairn gov propose log-key`",
+		"logKey", public, "since", since)
+	return nil
+}
+
+// cosigners are those of the newest set, and which of them this node is, if any.
+func (k *Keeper) cosigners() (by proof.Cosigners, self *proof.Cosigner) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.by, k.self
+}
+
+// Cosigners are whose checkpoints this node collects: the validators of the
+// newest set it knows.
+func (k *Keeper) Cosigners() proof.Cosigners {
+	by, _ := k.cosigners()
+	return by
 }
 
 // Run signs and collects until ctx ends.
@@ -106,11 +147,15 @@ func (k *Keeper) sign() error {
 		return err
 	}
 	k.height = height
+	if err := k.follow(); err != nil {
+		return err
+	}
+	_, self := k.cosigners()
 	for _, c := range checkpoints {
-		if k.self == nil || c.Size <= k.newestSize() {
+		if self == nil || c.Size <= k.newestSize() {
 			continue
 		}
-		s := k.cosignature(c, uint64(time.Now().Unix()))
+		s := k.cosignature(self, c, uint64(time.Now().Unix()))
 		k.mu.Lock()
 		if k.signed = append(k.signed, s); len(k.signed) > maxSigned {
 			k.signed = slices.Delete(k.signed, 0, maxSigned/2)
@@ -137,9 +182,9 @@ func (k *Keeper) notify() {
 	k.changed = make(chan struct{})
 }
 
-func (k *Keeper) cosignature(c proof.Checkpoint, now uint64) rest.Cosignature {
+func (k *Keeper) cosignature(self *proof.Cosigner, c proof.Checkpoint, now uint64) rest.Cosignature {
 	return rest.Cosignature{
-		Name: k.self.Name, Size: c.Size, Root: c.Root, Time: now,
+		Name: self.Name, Size: c.Size, Root: c.Root, Time: now,
 		Log:         ed25519.Sign(k.config.Key, c.Text()),
 		Cosignature: ed25519.Sign(k.config.Key, proof.CosignatureBytes(c, now)),
 		Cose:        ed25519.Sign(k.config.Key, proof.CoseBytes(c)),
@@ -149,8 +194,8 @@ func (k *Keeper) cosignature(c proof.Checkpoint, now uint64) rest.Cosignature {
 // Cosignature is this node's own for a size; it waits until ctx ends for one
 // that is not there yet. A size of 0 is the newest.
 func (k *Keeper) Cosignature(ctx context.Context, size uint64) (rest.Cosignature, error) {
-	if k.self == nil {
-		return rest.Cosignature{}, protocol.Refuse(protocol.CodeNotFound, "this node has no log key; ask another validator")
+	if _, self := k.cosigners(); self == nil {
+		return rest.Cosignature{}, protocol.Refuse(protocol.CodeNotFound, "this node has no log key of a validator; ask another")
 	}
 	for {
 		k.mu.Lock()
@@ -205,13 +250,13 @@ func (k *Keeper) Covering(ctx context.Context, index uint64) (*Collected, error)
 
 // collected puts signatures of one checkpoint together.
 func (k *Keeper) collected(signatures []rest.Cosignature, witnesses []proof.NoteSignature) *Collected {
-	first := signatures[0]
-	out := &Collected{SignedCheckpoint: proof.SignedCheckpoint{
-		Checkpoint: proof.Checkpoint{Origin: k.config.Cosigners.Origin(), Size: first.Size, Root: first.Root},
+	first, by := signatures[0], k.Cosigners()
+	out := &Collected{By: by, SignedCheckpoint: proof.SignedCheckpoint{
+		Checkpoint: proof.Checkpoint{Origin: by.Origin(), Size: first.Size, Root: first.Root},
 	}}
 	var logs, cosignatures []proof.NoteSignature
 	var power uint64
-	for _, c := range k.config.Cosigners.List() { // their order, whoever answered first
+	for _, c := range by.List() { // their order, whoever answered first
 		at := slices.IndexFunc(signatures, func(s rest.Cosignature) bool { return s.Name == c.Name })
 		if at < 0 {
 			continue
@@ -223,13 +268,13 @@ func (k *Keeper) collected(signatures []rest.Cosignature, witnesses []proof.Note
 		power += c.Power
 	}
 	out.Signatures = slices.Concat(logs, cosignatures, witnesses)
-	out.Quorum = k.config.Cosigners.Quorum(power)
+	out.Quorum = by.Quorum(power)
 	return out
 }
 
 // verify checks what a peer says it signed.
 func (k *Keeper) verify(c proof.Checkpoint, s *rest.Cosignature) error {
-	list := k.config.Cosigners.List()
+	list := k.Cosigners().List()
 	at := slices.IndexFunc(list, func(c proof.Cosigner) bool { return c.Name == s.Name })
 	switch {
 	case at < 0 || list[at].Key == (proof.LogKey{}):

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -33,6 +34,8 @@ type ledger struct {
 	mu      sync.Mutex
 	leaves  []protocol.Hash
 	changed chan struct{}
+	by      proof.Cosigners
+	since   uint64
 }
 
 func (l *ledger) grow(n int) {
@@ -52,6 +55,32 @@ func (l *ledger) Finalised(after uint64) (out []proof.Checkpoint, height uint64,
 		out = append(out, proof.Checkpoint{Origin: "cairn-test", Size: size, Root: proof.TreeRoot(l.leaves[:size])})
 	}
 	return out, uint64(len(l.leaves)), nil
+}
+
+func (l *ledger) Cosigners(uint64) (proof.Cosigners, uint64, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.by, l.since, nil
+}
+
+// vote gives the ledger other validators, by their places among the founded.
+func (net *testnet) vote(t *testing.T, members ...int) proof.Cosigners {
+	t.Helper()
+	set := &protocol.ValidatorSet{}
+	for _, i := range members {
+		v := net.Document.Validators[i]
+		set.Validators = append(set.Validators, protocol.SetMember{
+			Key: protocol.ValidatorKey(v.PubKey), Power: v.Power, Name: v.Name, LogKey: protocol.LogKey(v.LogKey),
+		})
+	}
+	by, err := proof.SetCosigners("cairn-test", set)
+	if err != nil {
+		t.Fatal(err)
+	}
+	net.ledger.mu.Lock()
+	defer net.ledger.mu.Unlock()
+	net.ledger.by, net.ledger.since = by, net.ledger.since+1
+	return by
 }
 
 func (l *ledger) Committed() <-chan struct{} {
@@ -105,7 +134,7 @@ func newTestnet(t *testing.T, n int, witnesses ...Witness) *testnet {
 	if err != nil {
 		t.Fatal(err)
 	}
-	net := &testnet{Network: founded, cosigners: cosigners, ledger: &ledger{changed: make(chan struct{})}}
+	net := &testnet{Network: founded, cosigners: cosigners, ledger: &ledger{changed: make(chan struct{}), by: cosigners, since: 1}}
 	for i := range n {
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { net.answer(i, w, r) }))
 		t.Cleanup(server.Close)
@@ -113,7 +142,7 @@ func newTestnet(t *testing.T, n int, witnesses ...Witness) *testnet {
 	}
 	for i := range n {
 		k, err := New(Config{
-			Cosigners: cosigners, Key: founded.LogKeys[i], Peers: net.urls, Witnesses: witnesses, Every: 10 * time.Millisecond,
+			Key: founded.LogKeys[i], Peers: net.urls, Witnesses: witnesses, Every: 10 * time.Millisecond,
 			Log: slog.New(slog.DiscardHandler),
 		}, net.ledger)
 		if err != nil {
@@ -203,6 +232,31 @@ func TestValidatorsCollect(t *testing.T) {
 	}
 	if _, _, err := torchwood.VerifyCheckpoint(net.cosigners.Trim(&c.SignedCheckpoint).Marshal(), policy); err != nil && c.Signatures[0].KeyID == logID(t, net) {
 		t.Errorf("torchwood, of what is left after trimming: %v", err)
+	}
+}
+
+// Who is voted in cosigns, who is voted out does not: checkpoints have a quorum
+// of the set of the day, also where nobody of the founding set is left.
+func TestKeepersFollowTheSet(t *testing.T) {
+	net := newTestnet(t, 6)
+	net.run(t, net.keepers...)
+	for _, members := range [][]int{{0, 1, 2}, {0, 1, 2, 3}, {1, 2, 3, 4}, {3, 4, 5}} {
+		by := net.vote(t, members...)
+		net.ledger.grow(1)
+		size := uint64(len(net.ledger.leaves))
+		for _, i := range members {
+			c := covering(t, net.keepers[i], size-1)
+			if _, err := by.Verify(&c.SignedCheckpoint); err != nil || len(c.By.List()) != len(members) {
+				t.Fatalf("%v: the checkpoint of validator %d: %v", members, i, err)
+			}
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		for i, k := range net.keepers {
+			if _, err := k.Cosignature(ctx, size); (err == nil) != slices.Contains(members, i) {
+				t.Fatalf("%v: validator %d cosigns: %v", members, i, err)
+			}
+		}
+		cancel()
 	}
 }
 

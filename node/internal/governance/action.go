@@ -38,6 +38,8 @@ func (c *Change) action(a *protocol.GovAction) error {
 		return SetSeat(c.State, a.Account, a.Weight)
 	case protocol.GovValidator:
 		return SetPower(c.State, protocol.SetMember{Key: a.Validator, Power: a.Power, Name: a.Name}, c.Height, a.Force)
+	case protocol.GovLogKey:
+		return SetLogKey(c.State, a.Validator, a.LogKey, c.Height)
 	case protocol.GovRoles:
 		return c.roles(a)
 	case protocol.GovQuota:

@@ -28,7 +28,7 @@ func Found(s State, doc *genesis.Document) error {
 	}
 	set := &protocol.ValidatorSet{Since: FirstSet}
 	for _, v := range doc.Validators {
-		set.Validators = append(set.Validators, protocol.SetMember{Key: protocol.ValidatorKey(v.PubKey), Power: v.Power, Name: v.Name})
+		set.Validators = append(set.Validators, protocol.SetMember{Key: protocol.ValidatorKey(v.PubKey), Power: v.Power, Name: v.Name, LogKey: protocol.LogKey(v.LogKey)})
 		if v.NodeID == (protocol.NodeID{}) {
 			continue
 		}

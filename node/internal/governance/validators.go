@@ -114,6 +114,7 @@ func SetPower(s State, v protocol.SetMember, height uint64, force bool) error {
 	case v.Power == 0:
 		next.Validators = slices.Delete(next.Validators, at, at+1)
 	case there:
+		v.LogKey = next.Validators[at].LogKey
 		next.Validators[at] = v
 	case len(next.Validators) == protocol.MaxValidators:
 		return protocol.Refuse(protocol.CodeProposalTerms, "the set has %d validators, and no more", protocol.MaxValidators)
@@ -123,7 +124,55 @@ func SetPower(s State, v protocol.SetMember, height uint64, force bool) error {
 	if moved, all := Moved(found, next), found.Power(); !force && 3*moved > all {
 		return protocol.Refuse(protocol.CodePowerChange, "%d of %d of the voting power would change in one block, more than a third", moved, all)
 	}
+	if err := distinct(next); err != nil {
+		return err
+	}
 	return PutSet(s, next)
+}
+
+// SetLogKey gives a validator of the newest set another log key from setDelay
+// blocks on, or with zeros none.
+func SetLogKey(s State, validator protocol.ValidatorKey, key protocol.LogKey, height uint64) error {
+	next, _, err := step(s, height)
+	if err != nil {
+		return err
+	}
+	at, there := search(next, validator)
+	if !there {
+		return protocol.Refuse(protocol.CodeProposalTerms, "validator %s is not in the set; give it a power first, in the same proposal", validator)
+	}
+	next.Validators[at].LogKey = key
+	if err := distinct(next); err != nil {
+		return err
+	}
+	return PutSet(s, next)
+}
+
+// maxLogName bounds the name of a validator with a log key, which stands in its
+// cosignatures behind the chain id, escaped: 255 bytes in all.
+const maxLogName = 64
+
+// distinct refuses a set in which a name or a key stands for two: cosignatures
+// of the log are told apart by the names, and no key signs two kinds of things.
+// Every set that is kept gives proof.SetCosigners.
+func distinct(set *protocol.ValidatorSet) error {
+	names, keys := make(map[string]bool, len(set.Validators)), make(map[[32]byte]bool, 2*len(set.Validators))
+	for _, v := range set.Validators {
+		if names[v.Name] {
+			return protocol.Refuse(protocol.CodeProposalTerms, "two validators of the set are named %q", v.Name)
+		}
+		if v.LogKey != (protocol.LogKey{}) && len(v.Name) > maxLogName {
+			return protocol.Refuse(protocol.CodeProposalTerms, "the name of a validator with a log key has at most %d bytes, %.64q... has more", maxLogName, v.Name)
+		}
+		names[v.Name] = true
+		for _, key := range [...][32]byte{v.Key, v.LogKey} {
+			if keys[key] {
+				return protocol.Refuse(protocol.CodeProposalTerms, "the key %s is in the set twice", protocol.LogKey(key))
+			}
+			keys[key] = key != [32]byte{}
+		}
+	}
+	return nil
 }
 
 func search(set *protocol.ValidatorSet, key protocol.ValidatorKey) (at int, there bool) {

@@ -4,8 +4,10 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
+	"github.com/cairn-ledger/cairn/client/proof"
 	"github.com/cairn-ledger/cairn/client/protocol"
 	"github.com/cairn-ledger/cairn/genesis"
 	"github.com/cairn-ledger/cairn/node/internal/governance"
@@ -181,6 +183,63 @@ func TestValidatorsChangeByVote(t *testing.T) {
 }
 
 // Proof of two signatures at one height takes a validator out for good.
+// A validator's log key is in the set's record, comes with its power or later,
+// stays when the power changes, and is nobody else's.
+func TestLogKeysChangeByVote(t *testing.T) {
+	l, key := governed(t), func(n byte) protocol.LogKey { return protocol.LogKey{n, 2} }
+	power := func(n byte, p uint64, name string) protocol.GovAction {
+		return protocol.GovAction{Kind: protocol.GovValidator, Validator: validatorKey(n), Power: p, Name: name}
+	}
+	give := func(n byte, k protocol.LogKey) protocol.GovAction {
+		return protocol.GovAction{Kind: protocol.GovLogKey, Validator: validatorKey(n), LogKey: k}
+	}
+	keys := func() string {
+		set, err := governance.Latest(l.view())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := proof.SetCosigners(testChain, set); err != nil {
+			t.Fatal(err)
+		}
+		text := ""
+		for _, v := range set.Validators {
+			text += fmt.Sprint(v.Name, "=", v.LogKey[0], " ")
+		}
+		return text
+	}
+	for _, step := range []struct {
+		actions []protocol.GovAction
+		code    protocol.Code
+		keys    string
+	}{
+		{[]protocol.GovAction{power(9, 10, "v9"), give(9, key(9))}, protocol.CodeOK, "v0=0 v1=0 v2=0 v3=0 v9=9 "},
+		{[]protocol.GovAction{power(9, 12, "w")}, protocol.CodeOK, "v0=0 v1=0 v2=0 v3=0 w=9 "},
+		{[]protocol.GovAction{give(0, key(1))}, protocol.CodeOK, "v0=1 v1=0 v2=0 v3=0 w=9 "},
+		{[]protocol.GovAction{give(9, key(5)), give(0, key(9))}, protocol.CodeOK, "v0=9 v1=0 v2=0 v3=0 w=5 "},
+		{[]protocol.GovAction{give(0, protocol.LogKey{})}, protocol.CodeOK, "v0=0 v1=0 v2=0 v3=0 w=5 "},
+		{[]protocol.GovAction{give(1, key(5))}, protocol.CodeProposalTerms, ""},
+		{[]protocol.GovAction{give(1, protocol.LogKey(validatorKey(2)))}, protocol.CodeProposalTerms, ""},
+		{[]protocol.GovAction{give(8, key(8))}, protocol.CodeProposalTerms, ""},
+		{[]protocol.GovAction{give(8, key(8)), power(8, 10, "v8")}, protocol.CodeProposalTerms, ""},
+		{[]protocol.GovAction{power(8, 10, "v1")}, protocol.CodeProposalTerms, ""},
+		{[]protocol.GovAction{power(1, 10, strings.Repeat("n", 65)), give(1, key(1))}, protocol.CodeProposalTerms, ""},
+		{[]protocol.GovAction{power(9, 12, strings.Repeat("n", 65))}, protocol.CodeProposalTerms, ""},
+		{[]protocol.GovAction{power(1, 10, "a/b +é")}, protocol.CodeOK, "v0=0 a/b +é=0 v2=0 v3=0 w=5 "},
+	} {
+		if step.code != protocol.CodeOK {
+			l.propose(step.code, step.actions...)
+			continue
+		}
+		if result := l.pass(step.actions...); step.actions[0].Kind == protocol.GovLogKey && len(result.Validators) != 0 {
+			t.Errorf("a log key changes whose power? %+v", result.Validators)
+		}
+		if got := keys(); got != step.keys {
+			t.Errorf("the keys are %s, want %s", got, step.keys)
+		}
+	}
+	newLedgerOf(t, councilOf(map[string]protocol.PrivateKey{}, 2)).replay(l)
+}
+
 func TestMisbehaviourBarsAValidator(t *testing.T) {
 	l := governed(t)
 	l.block()
