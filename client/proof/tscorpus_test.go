@@ -399,6 +399,8 @@ func everyAction() []protocol.GovAction {
 		{Kind: protocol.GovHalt},
 		{Kind: protocol.GovRecover, Account: testAddress("a"), Key: protocol.PublicKey{2, 1}, Proof: protocol.Signature{3}},
 		{Kind: protocol.GovNode, Node: protocol.NodeID{4}, Name: "harbour", On: true},
+		{Kind: protocol.GovLogKey, Validator: protocol.ValidatorKey{9}, LogKey: protocol.LogKey{8}},
+		{Kind: protocol.GovLogKey, Validator: protocol.ValidatorKey{9}},
 		{Kind: protocol.GovReward, Name: "reading.v1", Account: testAddress("a"), Asset: "CITY", Each: 3, Limit: 90, PeriodMs: 60_000},
 	}
 }
