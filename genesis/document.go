@@ -26,6 +26,7 @@ type Document struct {
 	Params     Params      `json:"params"`
 	Validators []Validator `json:"validators"`
 	Accounts   []Account   `json:"accounts"`
+	Schemas    []Schema    `json:"schemas,omitempty"`
 }
 
 // Validator is a founding member of the validator set.
@@ -64,6 +65,14 @@ func (a *Account) Record() (protocol.Account, error) {
 		out.Quota = *a.Quota
 	}
 	return out, err
+}
+
+// Schema is the first version of an event type's schema.
+type Schema struct {
+	Type   string              `json:"type"`
+	Owner  protocol.Address    `json:"owner"` // who may add versions
+	Rule   protocol.SchemaRule `json:"compatibility"`
+	Schema json.RawMessage     `json:"schema"`
 }
 
 // Key is an ed25519 public key; as text standard base64.

@@ -1,17 +1,20 @@
 package genesis
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"regexp"
 	"slices"
 
 	"github.com/cairn-ledger/cairn/client/protocol"
+	"github.com/cairn-ledger/cairn/client/schema"
 )
 
 const (
 	maxValidators = protocol.MaxValidators
 	maxAccounts   = 100_000
+	maxSchemas    = 1_000
 	maxPower      = protocol.MaxPower
 
 	// Block times count milliseconds since 1970; events count nanoseconds in
@@ -48,7 +51,35 @@ func (d *Document) Validate() error {
 	if err := d.validateValidators(); err != nil {
 		return err
 	}
-	return d.validateAccounts()
+	if err := d.validateAccounts(); err != nil {
+		return err
+	}
+	return d.validateSchemas()
+}
+
+func (d *Document) validateSchemas() error {
+	if len(d.Schemas) > maxSchemas {
+		return fmt.Errorf("schemas: must be at most %d, are %d", maxSchemas, len(d.Schemas))
+	}
+	for i, s := range d.Schemas {
+		at := fmt.Sprintf("schemas[%d]", i)
+		switch {
+		case !protocol.ValidSchemaType(s.Type):
+			return fmt.Errorf("%s.type: %q must have 1 to %d printable characters", at, s.Type, protocol.MaxSchemaType)
+		case i > 0 && s.Type <= d.Schemas[i-1].Type:
+			return fmt.Errorf("%s.type: types must stand in ascending order, each once", at)
+		case !slices.ContainsFunc(d.Accounts, func(a Account) bool { return a.Address == s.Owner }):
+			return fmt.Errorf("%s.owner: %s is none of the accounts", at, s.Owner)
+		}
+		text, err := json.Marshal(s.Schema)
+		if err == nil {
+			_, err = schema.Compile(text)
+		}
+		if err != nil {
+			return fmt.Errorf("%s.schema: %w", at, err)
+		}
+	}
+	return nil
 }
 
 func (d *Document) validateValidators() error {

@@ -97,6 +97,7 @@ func TestDocumentedTablesInTypeScript(t *testing.T) {
 	table("Steps of governance.", "GOV_STEPS", named(func(n int) string { return protocol.GovStep(n).String() }))
 	table("Rulings on disputes.", "RULINGS", named(func(n int) string { return protocol.Ruling(n).String() }))
 	table("Reasons of erasures.", "ERASE_REASONS", named(func(n int) string { return protocol.EraseReason(n).String() }))
+	table("Compatibility rules of schemas.", "SCHEMA_RULES", named(func(n int) string { return protocol.SchemaRule(n).String() }))
 	path := filepath.Join(typeScript, "src", "tables.ts")
 	if *rewrite {
 		if err := os.WriteFile(path, want.Bytes(), 0o644); err != nil {

@@ -381,6 +381,8 @@ func (c *corpus) acts() [][]byte {
 		(&protocol.DisputeAct{By: testAddress("a"), TxID: testHash("tx", 0), Entry: 3, Text: "the meter was \"new\""}).AppendBinary(nil),
 		(&protocol.DisputeAct{Entry: 3, Dispute: 9, Ruling: protocol.RulingSettled, Text: "they agreed \xff"}).AppendBinary(nil),
 		(&protocol.EraseAct{Reason: protocol.ReasonRequest, Index: 1 << 60, TxID: testHash("tx", 0)}).AppendBinary(nil),
+		(&protocol.SchemaAct{Type: "reading.v1", Version: 2, Rule: protocol.SchemaFull, Hash: testHash("schema", 0), TxID: testHash("tx", 0)}).AppendBinary(nil),
+		(&protocol.SchemaAct{Type: "reading.\xff", TxID: testHash("tx", 0)}).AppendBinary(nil),
 	}
 }
 
@@ -394,6 +396,7 @@ func everyAction() []protocol.GovAction {
 		{Kind: protocol.GovQuota, Account: testAddress("a"), Quota: protocol.Quota{Blocks: 10, Bytes: 1 << 60}},
 		{Kind: protocol.GovParam, Name: "hopLimit", Value: 3},
 		{Kind: protocol.GovSchema, Name: "reading.v1", Hash: testHash("schema", 0), URI: "https://city.example/reading"},
+		{Kind: protocol.GovSchema, Name: "reading.v1", Account: testAddress("a")},
 		{Kind: protocol.GovContract, Contract: testAddress("c"), On: true},
 		{Kind: protocol.GovUpgrade, Height: 900, Value: 2},
 		{Kind: protocol.GovHalt},

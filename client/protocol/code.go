@@ -98,6 +98,14 @@ const (
 	CodeEraseDenied       Code = 262
 	CodeEntryUnknown      Code = 263
 	CodeEraseBusy         Code = 264
+	CodeSchemaInvalid     Code = 280
+	CodeSchemaBreaks      Code = 281
+	CodeSchemaOwner       Code = 282
+	CodeSchemaUnknown     Code = 283
+	CodeSchemaMismatch    Code = 284
+	CodeSchemaBusy        Code = 285
+	CodeSchemaCost        Code = 286
+	CodeSchemaExists      Code = 287
 	CodeNotFound          Code = 300
 	CodeBusy              Code = 301
 	CodeUnavailable       Code = 302
@@ -202,6 +210,14 @@ var codeTable = map[Code]codeInfo{
 	CodeEraseDenied:       {"ERASE_DENIED", false, "an event is erased by its producer, what a contract made by the contract's author, and either by an auditor"},
 	CodeEntryUnknown:      {"ENTRY_UNKNOWN", false, "the log, or the sender's stream, has no such entry yet"},
 	CodeEraseBusy:         {"ERASE_BUSY", true, "the erasures of that block named as many entries as a block's can; send it again"},
+	CodeSchemaInvalid:     {"SCHEMA_INVALID", false, "the text is not a schema that this ledger checks; `cairn schema check` names the place"},
+	CodeSchemaBreaks:      {"SCHEMA_INCOMPATIBLE", false, "the schema may not follow the one before it under the type's compatibility rule; `cairn schema check` names the place"},
+	CodeSchemaOwner:       {"SCHEMA_OWNER", false, "another account owns the type's schemas; ask it, or the council to give them to you"},
+	CodeSchemaUnknown:     {"SCHEMA_UNKNOWN", false, "the registry has no such schema or version, or it is newer than the official one"},
+	CodeSchemaMismatch:    {"SCHEMA_MISMATCH", false, "an event's data do not conform to the schema registered for its type; the node's answer names the place"},
+	CodeSchemaBusy:        {"SCHEMA_BUSY", true, "checking the events of that block used its gas; send it again"},
+	CodeSchemaCost:        {"SCHEMA_COST", false, "checking the batch's events takes more gas than a contract has in a block; send fewer events in a batch"},
+	CodeSchemaExists:      {"SCHEMA_EXISTS", false, "the newest version of the type's schema is this one"},
 	CodeNotFound:          {"NOT_FOUND", false, "this node knows nothing under that name"},
 	CodeBusy:              {"BUSY", true, "the node is at capacity; wait as long as Retry-After says and send it again"},
 	CodeUnavailable:       {"UNAVAILABLE", true, "the node cannot serve this now; try another node or wait"},

@@ -48,12 +48,15 @@ const (
 	EntryDispute EntryKind = 11
 	// EntryErase records that the payload of an entry, its Cause, was erased.
 	EntryErase EntryKind = 12
+	// EntrySchema records a version of a schema that was registered, or another
+	// rule for those that follow.
+	EntrySchema EntryKind = 14
 )
 
 var entryKindNames = map[EntryKind]string{
 	EntryEvent: "event", EntryDuplicate: "duplicate", EntryGap: "gap",
 	EntryEmitted: "emitted", EntryDeadLetter: "dead-letter", EntryContract: "contract",
-	EntryTimer: "timer", EntryToken: "token", EntryAccount: "account", EntryErase: "erase",
+	EntryTimer: "timer", EntryToken: "token", EntryAccount: "account", EntryErase: "erase", EntrySchema: "schema",
 	EntryGovernance: "governance", EntryDispute: "dispute",
 }
 

@@ -87,7 +87,7 @@ const (
 	GovRoles     GovKind = 3  // set the roles of an account, the council's apart, and its grants
 	GovQuota     GovKind = 4  // set an account's quota; all zeros end it
 	GovParam     GovKind = 5  // set a parameter of the ledger
-	GovSchema    GovKind = 6  // say which schema of an event type is the official one; a zero hash: none
+	GovSchema    GovKind = 6  // say which schema of an event type is the official one, or whose its schemas are; neither: none is official
 	GovContract  GovKind = 7  // pause a contract, or let it go on
 	GovCode      GovKind = 8  // approve code that contracts may be upgraded to, or take that back
 	GovUpgrade   GovKind = 9  // other rules from a height on; height 0 calls it off
@@ -132,7 +132,7 @@ func (k *GovKind) UnmarshalText(text []byte) error {
 // govFields; the others are zero.
 type GovAction struct {
 	Kind      GovKind      `json:"kind"`
-	Account   Address      `json:"account,omitzero"`   // council, roles, quota, revoke, recover; who pays rewards, who gets fees
+	Account   Address      `json:"account,omitzero"`   // council, roles, quota, revoke, recover; owner of schemas; who pays rewards, who gets fees
 	Contract  Address      `json:"contract,omitzero"`  //
 	Validator ValidatorKey `json:"validator,omitzero"` //
 	Node      NodeID       `json:"node,omitzero"`      //
@@ -194,7 +194,7 @@ var govFields = map[GovKind]struct{ need, may govField }{
 	GovRoles:     {govAccount, govRoles | govGrants},
 	GovQuota:     {govAccount, govQuota},
 	GovParam:     {govName, govValue},
-	GovSchema:    {govName, govHash | govURI},
+	GovSchema:    {govName, govAccount | govHash | govURI},
 	GovContract:  {govContract, govOn},
 	GovCode:      {govHash, govOn},
 	GovUpgrade:   {0, govHeight | govValue},

@@ -200,12 +200,13 @@ type Schema struct {
 	Hash     Hash   `json:"hash"` // SHA-256 of the schema's text
 	URI      string `json:"uri,omitempty"`
 	Proposal uint64 `json:"proposal"` // that made it official
+	Version  uint64 `json:"version"`  // of the type's schemas in the registry
 }
 
 // AppendBinary appends the record under a SchemaKey.
 func (s *Schema) AppendBinary(dst []byte) []byte {
 	dst = binary.BigEndian.AppendUint64(append(dst, s.Hash[:]...), s.Proposal)
-	return appendBytes(dst, s.URI)
+	return appendBytes(binary.AppendUvarint(dst, s.Version), s.URI)
 }
 
 // DecodeSchema reads what is under a SchemaKey.
@@ -213,7 +214,8 @@ func DecodeSchema(eventType string, value []byte) (Schema, error) {
 	r := reader{buf: value}
 	s := Schema{Type: eventType}
 	copy(s.Hash[:], r.take(32, "hash"))
-	s.Proposal, s.URI = r.u64("proposal"), r.string(MaxAttributeBytes, "uri")
+	s.Proposal, s.Version = r.u64("proposal"), r.uvarint(MaxSchemaVersions, "version")
+	s.URI = r.string(MaxAttributeBytes, "uri")
 	return s, r.malformed("schema")
 }
 

@@ -19,6 +19,7 @@ const (
 	TxToken   TxKind = 6  // operations on tokens
 	TxAccount TxKind = 7  // keys of an account, and accounts of several members
 	TxErase   TxKind = 12 // erase payloads
+	TxSchema  TxKind = 11 // register a schema
 
 	TxGovernance TxKind = 8 // propose to the council, vote, withdraw
 	TxDispute    TxKind = 9 // dispute an entry, resolve a dispute
@@ -26,7 +27,7 @@ const (
 
 var txKindNames = map[TxKind]string{
 	TxBatch: "batch", TxDeploy: "deploy", TxCall: "call", TxUpgrade: "upgrade", TxControl: "control",
-	TxToken: "token", TxAccount: "account", TxGovernance: "governance", TxDispute: "dispute", TxErase: "erase",
+	TxToken: "token", TxAccount: "account", TxGovernance: "governance", TxDispute: "dispute", TxErase: "erase", TxSchema: "schema",
 }
 
 // String is the kind's published name.
@@ -165,6 +166,8 @@ func decodeBody(kind TxKind, r *reader) (Body, error) {
 		return decodeToken(r)
 	case TxErase:
 		return decodeErase(r)
+	case TxSchema:
+		return decodeSchema(r)
 	case TxAccount:
 		return decodeAccountTx(r)
 	case TxGovernance:

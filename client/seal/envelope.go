@@ -11,7 +11,7 @@ import (
 )
 
 // ContentType is the datacontenttype of a sealed event.
-const ContentType = "application/vnd.cairn.sealed+json"
+const ContentType = protocol.SealedContentType
 
 // sealedMember is the member of the data that holds the envelope; those beside
 // it are in the clear.

@@ -1,7 +1,7 @@
 import { Cursor } from './cursor.js';
 import { KIND } from './entry.js';
 import { decodeDispute, decodeGovernance, type DisputeAct, type GovernanceAct } from './gov.js';
-import { ACCOUNT_OPS, ERASE_REASONS } from './tables.js';
+import { ACCOUNT_OPS, ERASE_REASONS, SCHEMA_RULES } from './tables.js';
 import { decodeMovement, type Movement } from './token.js';
 
 /** The payload of an entry that is not an event: what was declared, decided or given up. */
@@ -14,7 +14,8 @@ export type Act =
   | { kind: typeof KIND.account; account: AccountAct }
   | { kind: typeof KIND.governance; governance: GovernanceAct }
   | { kind: typeof KIND.dispute; dispute: DisputeAct }
-  | { kind: typeof KIND.erase; erase: EraseAct };
+  | { kind: typeof KIND.erase; erase: EraseAct }
+  | { kind: typeof KIND.schema; schema: SchemaAct };
 
 const firstContractTx = 2;
 const lastContractTx = 5;
@@ -71,6 +72,20 @@ export interface EraseAct {
   txId: Uint8Array;
 }
 
+/** A version of an event type's schema that was registered. */
+export interface SchemaAct {
+  /** Not necessarily UTF-8. */
+  type: Uint8Array;
+  /** 0 where only the rule for later versions changed. */
+  version: number;
+  rule: number;
+  /** SHA-256 of its text. */
+  hash: Uint8Array;
+  txId: Uint8Array;
+}
+
+const maxSchemaType = 256;
+const maxSchemaVersions = 10_000;
 const maxAccountName = 64;
 const maxMethodName = 64;
 const maxArgsBytes = 16 << 10;
@@ -99,6 +114,8 @@ export function decodeAct(payload: Uint8Array): Act {
       return done(c, { kind, dispute: decodeDispute(c) });
     case KIND.erase:
       return done(c, { kind, erase: eraseAct(c) });
+    case KIND.schema:
+      return done(c, { kind, schema: schemaAct(c) });
     default:
       return c.fail(`act of kind ${kind} is not known`);
   }
@@ -154,5 +171,14 @@ function multisig(c: Cursor): { threshold: number; members: Uint8Array[] } {
 function eraseAct(c: Cursor): EraseAct {
   const act = { reason: c.u8('reason'), index: c.u64('index'), txId: c.hash('transaction id') };
   if (ERASE_REASONS[act.reason] === undefined) c.fail(`reason ${act.reason} is not known`);
+  return act;
+}
+
+function schemaAct(c: Cursor): SchemaAct {
+  const act = {
+    type: c.bytes(maxSchemaType, 'type'), version: c.uvarint(maxSchemaVersions, 'version'), rule: c.u8('rule'),
+    hash: c.hash('hash'), txId: c.hash('transaction id'),
+  };
+  if (SCHEMA_RULES[act.rule] === undefined) c.fail(`rule ${act.rule} is not known`);
   return act;
 }

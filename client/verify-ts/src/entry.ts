@@ -4,7 +4,7 @@ import { encode } from './text.js';
 
 /** The kinds whose payload this package reads. */
 export const KIND = {
-  event: 1, duplicate: 2, gap: 3, emitted: 4, deadLetter: 5, contract: 6, timer: 7, token: 8, account: 9, governance: 10, dispute: 11, erase: 12,
+  event: 1, duplicate: 2, gap: 3, emitted: 4, deadLetter: 5, contract: 6, timer: 7, token: 8, account: 9, governance: 10, dispute: 11, erase: 12, schema: 14,
 } as const;
 
 /** Size of an encoded entry. */

@@ -107,7 +107,7 @@ const fields: Readonly<Record<string, readonly Field[]>> = {
   roles: ['account', 'roles', 'grants'],
   quota: ['account', 'quota'],
   parameter: ['name', 'value'],
-  schema: ['hash', 'name', 'uri'],
+  schema: ['account', 'hash', 'name', 'uri'],
   contract: ['contract', 'on'],
   code: ['hash', 'on'],
   upgrade: ['value', 'height'],

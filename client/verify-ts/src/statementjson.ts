@@ -7,7 +7,7 @@ import { eventJSON } from './event.js';
 import { compactJSON } from './json.js';
 import type { EntryStatement, StateStatement, Statement } from './statement.js';
 import { type DisputeAct, type GovAction, type GovernanceAct, type Grants, ROLES } from './gov.js';
-import { ACCOUNT_OPS, ERASE_REASONS, GOV_KINDS, GOV_STEPS, RULINGS, TOKEN_KINDS, TX_KINDS } from './tables.js';
+import { ACCOUNT_OPS, ERASE_REASONS, GOV_KINDS, GOV_STEPS, RULINGS, SCHEMA_RULES, TOKEN_KINDS, TX_KINDS } from './tables.js';
 import { jsonOctets, jsonString } from './text.js';
 import type { Movement, TokenOp } from './token.js';
 
@@ -116,6 +116,13 @@ export function actJSON(act: Act): string {
       return disputeJSON(act.dispute);
     case KIND.erase:
       return object({ reason: jsonString(ERASE_REASONS[act.erase.reason]!), index: String(act.erase.index), txId: hexText(act.erase.txId) });
+    case KIND.schema: {
+      const { type, version, rule, hash, txId } = act.schema;
+      return object({
+        type: text(type), version: version === 0 ? undefined : String(version), compatibility: jsonString(SCHEMA_RULES[rule]!),
+        hash: notZero(hash, hexText), txId: hexText(txId),
+      });
+    }
     default:
       return '{}'; // the other kinds have members of their own
   }

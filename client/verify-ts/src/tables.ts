@@ -85,6 +85,14 @@ export const CODES: Readonly<Record<number, string>> = {
   262: 'ERASE_DENIED',
   263: 'ENTRY_UNKNOWN',
   264: 'ERASE_BUSY',
+  280: 'SCHEMA_INVALID',
+  281: 'SCHEMA_INCOMPATIBLE',
+  282: 'SCHEMA_OWNER',
+  283: 'SCHEMA_UNKNOWN',
+  284: 'SCHEMA_MISMATCH',
+  285: 'SCHEMA_BUSY',
+  286: 'SCHEMA_COST',
+  287: 'SCHEMA_EXISTS',
   300: 'NOT_FOUND',
   301: 'BUSY',
   302: 'UNAVAILABLE',
@@ -111,6 +119,7 @@ export const ENTRY_KINDS: Readonly<Record<number, string>> = {
   10: 'governance',
   11: 'dispute',
   12: 'erase',
+  14: 'schema',
 };
 
 /** Kinds of transactions. */
@@ -124,6 +133,7 @@ export const TX_KINDS: Readonly<Record<number, string>> = {
   7: 'account',
   8: 'governance',
   9: 'dispute',
+  11: 'schema',
   12: 'erase',
 };
 
@@ -211,4 +221,12 @@ export const ERASE_REASONS: Readonly<Record<number, string>> = {
   4: 'unlawful',
   5: 'mistake',
   6: 'order',
+};
+
+/** Compatibility rules of schemas. */
+export const SCHEMA_RULES: Readonly<Record<number, string>> = {
+  0: 'none',
+  1: 'backward',
+  2: 'forward',
+  3: 'full',
 };

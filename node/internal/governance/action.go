@@ -5,6 +5,7 @@ import (
 	"github.com/cairn-ledger/cairn/genesis"
 	"github.com/cairn-ledger/cairn/node/internal/bank"
 	"github.com/cairn-ledger/cairn/node/internal/membership"
+	"github.com/cairn-ledger/cairn/node/internal/registry"
 )
 
 // Change is the actions of one proposal on their way into a state.
@@ -49,7 +50,7 @@ func (c *Change) action(a *protocol.GovAction) error {
 			return protocol.Refuse(protocol.CodeProposalTerms, "%v", err)
 		}
 	case protocol.GovSchema:
-		return c.schema(a)
+		return registry.Decide(c.State, a, c.Proposal)
 	case protocol.GovContract:
 		return c.Contract(c.State, a.Contract, a.On)
 	case protocol.GovCode:
@@ -97,15 +98,6 @@ func (c *Change) revoke(a *protocol.GovAction) error {
 	}
 	account.Revoked = a.On
 	return membership.Put(c.State, a.Account, &account)
-}
-
-func (c *Change) schema(a *protocol.GovAction) error {
-	key := protocol.SchemaKey(a.Name)
-	if a.Hash.IsZero() {
-		return c.State.Delete(key)
-	}
-	schema := protocol.Schema{Hash: a.Hash, URI: a.URI, Proposal: c.Proposal}
-	return c.State.Set(key, schema.AppendBinary(nil))
 }
 
 func (c *Change) node(a *protocol.GovAction) error {

@@ -6,6 +6,7 @@ import (
 	"github.com/cairn-ledger/cairn/client/protocol"
 	"github.com/cairn-ledger/cairn/genesis"
 	"github.com/cairn-ledger/cairn/node/internal/membership"
+	"github.com/cairn-ledger/cairn/node/internal/registry"
 )
 
 // Found writes accounts, council, validators and nodes of a founding document.
@@ -37,5 +38,8 @@ func Found(s State, doc *genesis.Document) error {
 		}
 	}
 	slices.SortFunc(set.Validators, func(a, b protocol.SetMember) int { return slices.Compare(a.Key[:], b.Key[:]) })
-	return PutSet(s, set)
+	if err := PutSet(s, set); err != nil {
+		return err
+	}
+	return registry.Found(s, doc)
 }

@@ -17,8 +17,8 @@ import (
 // deterministic are the folders whose code every node must run to the same
 // result, with what lies in them.
 var deterministic = []string{
-	"client/protocol", "client/proof", "contracts/abi", "genesis",
-	"node/internal/machine", "node/internal/bank", "node/internal/membership", "node/internal/vm", "node/internal/store",
+	"client/protocol", "client/proof", "client/schema", "contracts/abi", "genesis",
+	"node/internal/machine", "node/internal/bank", "node/internal/membership", "node/internal/registry", "node/internal/vm", "node/internal/store",
 }
 
 // bannedCalls are functions whose answer differs from node to node.

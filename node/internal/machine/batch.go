@@ -33,7 +33,7 @@ func (x *execution) batch(c *checked, batch *protocol.Batch, out *Outcome) error
 	} else {
 		absorbed = int(next - batch.First)
 	}
-	used, err := x.meterBatch(batch, absorbed)
+	used, err := x.meterBatch(c, batch, absorbed, out)
 	if err != nil {
 		return err
 	}

@@ -27,7 +27,12 @@ func readings(first uint64, count int) *protocol.Batch {
 // benchmarkBlocks executes and commits blocks of so many transactions of so
 // many events each: one iteration is a block.
 func benchmarkBlocks(b *testing.B, txs, events int, contracts ...string) {
+	benchmarkBlocksOf(b, func(*ledger) {}, txs, events, contracts...)
+}
+
+func benchmarkBlocksOf(b *testing.B, prepare func(*ledger), txs, events int, contracts ...string) {
 	l := newLedger(b)
+	prepare(l)
 	l.machine.auditBank = false // as nodes run by default
 	for _, name := range contracts {
 		if out := l.deploy(name); out.Code != protocol.CodeOK {
@@ -82,4 +87,15 @@ func BenchmarkCheckTx(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// BenchmarkBlockSchema is BenchmarkBlockOrder with a schema registered for the
+// type, which each batch meets for the first time in execution.
+func BenchmarkBlockSchema(b *testing.B) {
+	benchmarkBlocksOf(b, func(l *ledger) {
+		text := `{"type":"object","properties":{"occupied":{"type":"integer","minimum":-1000000000,"maximum":1000000000},"capacity":{"type":"integer","minimum":0,"maximum":1000000000}},"required":["occupied","capacity"]}`
+		if out := l.one("author", &protocol.RegisterSchema{Type: "parking.occupancy.v1", Text: []byte(text)}); out.Code != protocol.CodeOK {
+			b.Fatal(out)
+		}
+	}, 10, 500)
 }

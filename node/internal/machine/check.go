@@ -25,6 +25,7 @@ type checked struct {
 	size   int               // as signed
 	bytes  int               // in memory
 	cause  uint64            // entry that led to it, or NoCause
+	held   *held             // of a batch: what its events conformed to
 }
 
 // preparedEvent is what the log needs of one event.
@@ -33,6 +34,7 @@ type preparedEvent struct {
 	commitment protocol.Hash
 	typeHash   protocol.TypeHash
 	source     protocol.SourceKey
+	schema     uint32 // version of its type's schema that it names, or 0
 }
 
 // check decodes and verifies a transaction and prepares its hashes.
@@ -52,6 +54,7 @@ func (m *Machine) check(raw []byte) (*checked, error) {
 	if batch, ok := tx.Body.(*protocol.Batch); ok {
 		c.stream = protocol.NewStreamID(c.sender, batch.Stream)
 		c.bytes += batch.RawBytes
+		c.held = &held{}
 		if c.events, err = prepare(batch); err != nil {
 			return nil, err
 		}
@@ -76,6 +79,7 @@ func prepare(batch *protocol.Batch) ([]preparedEvent, error) {
 		events[i] = preparedEvent{
 			blind: blind, commitment: protocol.Commitment(blind, record),
 			typeHash: typeHash, source: protocol.NewSourceKey(string(view.Source), string(view.ID)),
+			schema: protocol.NamedSchema(view.DataSchema, view.Type),
 		}
 	}
 	return events, nil
@@ -117,7 +121,7 @@ func (m *Machine) CheckTx(state State, head store.Head, raw []byte) error {
 	if err != nil {
 		return err
 	}
-	return m.door(state, &party, c, head.Height+1)
+	return m.door(state, &params, &party, c, head.Height+1)
 }
 
 // maxCodeTxs bounds the deployments and upgrades of one block: each may take

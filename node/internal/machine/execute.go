@@ -9,6 +9,7 @@ import (
 	"github.com/cairn-ledger/cairn/genesis"
 	"github.com/cairn-ledger/cairn/node/internal/governance"
 	"github.com/cairn-ledger/cairn/node/internal/membership"
+	"github.com/cairn-ledger/cairn/node/internal/registry"
 	"github.com/cairn-ledger/cairn/node/internal/store"
 	"github.com/cairn-ledger/cairn/node/internal/vm"
 )
@@ -87,6 +88,10 @@ type execution struct {
 
 	governed bool // governance may have changed the validator set
 
+	schemas     *registry.Holder // of the state as it is now
+	schemaGas   uint64           // that holding events to them took
+	registering int              // schemas that this block's transactions register
+
 	anyErased bool   // some entry's payload was erased, in this block or before
 	erasing   uint64 // entries that this block's erasures name
 
@@ -136,7 +141,7 @@ func (m *Machine) Execute(b *store.Batch, block Block) (Result, error) {
 		base: b.LogSize(), fresh: m.fresh.take(), runs: make(map[protocol.StreamID][]run),
 	}
 	defer func() { m.fresh.give(x.fresh) }()
-	for _, open := range [...]func() error{x.upgradeRules, x.punish, x.expire, x.openBank, x.findErased} {
+	for _, open := range [...]func() error{x.upgradeRules, x.punish, x.expire, x.openBank, x.findErased, x.findSchemas} {
 		if err := open(); err != nil {
 			return Result{}, err
 		}
@@ -226,6 +231,8 @@ func (x *execution) do(c *checked, out *Outcome) error {
 		return x.token(c, body, out)
 	case *protocol.Erase:
 		return x.erase(c, body, out)
+	case *protocol.RegisterSchema:
+		return x.registerSchema(c, body, out)
 	}
 	switch c.Body.Kind() {
 	case protocol.TxGovernance:

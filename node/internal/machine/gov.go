@@ -110,6 +110,9 @@ func (x *execution) enact(p *protocol.Proposal) error {
 		if err := x.reloadBank(); err != nil {
 			return err
 		}
+		if err := x.findSchemas(); err != nil {
+			return err
+		}
 	}
 	if err := governance.Close(x.b.State(), p, act.Step, x.block.Height); err != nil {
 		return err

@@ -2,10 +2,26 @@ package machine
 
 import (
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/hex"
+	"strconv"
 
 	"github.com/cairn-ledger/cairn/client/protocol"
 )
+
+// schemaWords puts a key of the registry of schemas into words.
+func schemaWords(k []byte) Words {
+	switch {
+	case len(k) > 1 && k[0] == protocol.SchemaKeyType:
+		return Words{Kind: "schemas of a type", Name: Readable(k[1:])}
+	case len(k) > 7 && k[0] == protocol.SchemaKeyVersion:
+		version := binary.BigEndian.Uint32(k[len(k)-4:])
+		return Words{Kind: "schema version", Name: Readable(k[3:len(k)-4]) + " " + strconv.FormatUint(uint64(version), 10)}
+	case len(k) > 1 && k[0] == protocol.SchemaKeyText:
+		return Words{Kind: "schema text", Name: hex.EncodeToString(k[1:])}
+	}
+	return Words{Kind: "schema", Name: hex.EncodeToString(k)}
+}
 
 // govWords puts a key of governance into words; k is behind its first byte.
 func govWords(k []byte) Words {

@@ -99,6 +99,9 @@ func (h *host) Emit(e vm.Emission) error {
 	if err := event.Validate(); err != nil {
 		return protocol.Refuse(protocol.CodeHostMisuse, "emitted %v", err)
 	}
+	if err := h.x.conforms(&event); err != nil {
+		return err
+	}
 	h.emitted = append(h.emitted, emission{h.contract.Address, event})
 	return nil
 }

@@ -7,7 +7,8 @@ import (
 )
 
 // Keys of the authenticated state. Every first byte in use stands in this
-// table; 'm' and 'u' are membership's, 'g' governance's and 'b' the bank's.
+// table; 'm' and 'u' are membership's, 'g' governance's, 'v' the
+// registry's of schemas and 'b' the bank's.
 //
 //	s || producer || stream name    -> next sequence, 8 bytes
 //	t || expiry || transaction id   -> outcome of a deploy or call, until its expiry passes

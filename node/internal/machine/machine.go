@@ -8,6 +8,7 @@ import (
 	"github.com/cairn-ledger/cairn/client/protocol"
 	"github.com/cairn-ledger/cairn/genesis"
 	"github.com/cairn-ledger/cairn/node/internal/governance"
+	"github.com/cairn-ledger/cairn/node/internal/registry"
 	"github.com/cairn-ledger/cairn/node/internal/store"
 	"github.com/cairn-ledger/cairn/node/internal/store/state"
 	"github.com/cairn-ledger/cairn/node/internal/vm"
@@ -30,6 +31,9 @@ type Machine struct {
 	engine  *vm.Engine
 	seen    *cache
 	keys    *protocol.Verifier
+
+	compiled *registry.Cache // schemas, by their hash
+
 	fresh   freshBuffers
 	known   uint64 // newest version of the rules that this program knows
 
@@ -46,6 +50,7 @@ type Machine struct {
 func New(chainID string, engine *vm.Engine) *Machine {
 	return &Machine{
 		chainID: chainID, engine: engine, keys: protocol.NewVerifier(), seen: newCache(cacheBytes), known: genesis.Rules(),
+		compiled: registry.NewCache(),
 		manifests: make(map[protocol.Hash]*contractRules),
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"github.com/cairn-ledger/cairn/client/protocol"
 	"github.com/cairn-ledger/cairn/genesis"
 	"github.com/cairn-ledger/cairn/node/internal/membership"
+	"github.com/cairn-ledger/cairn/node/internal/registry"
 )
 
 // admissible answers whom a transaction speaks for at a height, or why it may
@@ -36,6 +37,9 @@ func mayAsk(s State, party *membership.Party, body protocol.Body) error {
 	}
 	if body.Kind() == protocol.TxErase && party.Roles&(membership.Author|membership.Auditor) != 0 {
 		return nil // which entries it may erase depends on the entries
+	}
+	if body.Kind() == protocol.TxSchema {
+		return nil // that depends on the type, too: registry.Judge
 	}
 	if body.Kind() == protocol.TxDispute {
 		return mayDispute(party, body)
@@ -74,23 +78,37 @@ func (c *checked) as(account protocol.Address) *checked {
 
 // door refuses, by the committed state, what execution would most likely
 // refuse too: sources that were not granted, and what is over the quota.
-func (m *Machine) door(s State, party *membership.Party, c *checked, height uint64) error {
+func (m *Machine) door(s State, params *genesis.Params, party *membership.Party, c *checked, height uint64) error {
 	batch, ok := c.Body.(*protocol.Batch)
 	if !ok {
-		return membership.Admit(s, party, height, membership.Amount{Bytes: uint64(c.size), Gas: runs(c.Body)})
+		return m.bodyDoor(s, party, c, height)
 	}
-	if party.Grants.IsZero() && party.Quota.IsZero() {
-		return nil
+	schemas, err := registry.NewHolder(s, m.compiled)
+	if err != nil || schemas.Idle() && party.Grants.IsZero() && party.Quota.IsZero() {
+		return err
 	}
 	next, err := StreamNext(s, party.Address, batch.Stream)
 	if err != nil || batch.Last() < next {
 		return err
 	}
-	absorbed := next - min(next, batch.First)
-	if err := speaks(party, batch, int(absorbed)); err != nil {
+	absorbed := int(next - min(next, batch.First))
+	if err := speaks(party, batch, absorbed); err != nil {
 		return err
 	}
-	return membership.Admit(s, party, height, amount(batch, int(absorbed)))
+	if _, err := holdEvents(schemas, c, batch, absorbed, params.ContractGas); err != nil || party.Quota.IsZero() {
+		return err
+	}
+	return membership.Admit(s, party, height, amount(batch, absorbed))
+}
+
+// bodyDoor is door for what is no batch.
+func (m *Machine) bodyDoor(s State, party *membership.Party, c *checked, height uint64) error {
+	if body, ok := c.Body.(*protocol.RegisterSchema); ok {
+		if _, _, err := registry.Judge(s, party, body, m.compiled); err != nil {
+			return err
+		}
+	}
+	return membership.Admit(s, party, height, membership.Amount{Bytes: uint64(c.size), Gas: runs(c.Body)})
 }
 
 // speaks refuses a batch with an event that its producer may not speak for.
@@ -163,12 +181,18 @@ func (x *execution) tally(c *checked, out *Outcome, done bool) error {
 	return membership.Use(x.b.State(), &x.party, x.block.Height, used)
 }
 
-// meterBatch refuses a batch that its producer may not speak for or that is
-// over its quota. What it would use is counted once nothing can refuse it.
-func (x *execution) meterBatch(batch *protocol.Batch, absorbed int) (membership.Amount, error) {
-	if err := speaks(&x.party, batch, absorbed); err != nil || x.party.Quota.IsZero() {
+// meterBatch refuses a batch that its producer may not speak for, with events
+// that their schemas refuse, or that is over its quota. What it would use is
+// counted once nothing can refuse it.
+func (x *execution) meterBatch(c *checked, batch *protocol.Batch, absorbed int, out *Outcome) (membership.Amount, error) {
+	err := speaks(&x.party, batch, absorbed)
+	if err == nil {
+		out.Gas, err = x.hold(c, batch, absorbed)
+	}
+	if err != nil || x.party.Quota.IsZero() {
 		return membership.Amount{}, err
 	}
 	more := amount(batch, absorbed)
+	more.Gas = out.Gas
 	return more, membership.Admit(x.b.State(), &x.party, x.block.Height, more)
 }

@@ -77,8 +77,10 @@ func (m *Machine) try(aside *store.Store, tx *protocol.Tx, size int, tried *Trie
 	if err := x.reloadBank(); err != nil {
 		return err
 	}
-	if err := x.findErased(); err != nil {
-		return err
+	for _, find := range [...]func() error{x.findErased, x.findSchemas} {
+		if err := find(); err != nil {
+			return err
+		}
 	}
 	c := &checked{Tx: tx, sender: tx.Sender(), size: size, bytes: size, cause: protocol.NoCause}
 	if x.party, err = mayExecute(b.State(), &params, c, x.block.Height); err == nil {

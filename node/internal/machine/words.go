@@ -66,6 +66,8 @@ func DescribeKey(k []byte) Words {
 		return bankKey(rest)
 	case protocol.GovPrefix:
 		return govWords(rest)
+	case protocol.SchemaPrefix:
+		return schemaWords(rest)
 	case membership.Prefix:
 		return Words{Kind: "use of an account", Name: hex.EncodeToString(rest)}
 	}
