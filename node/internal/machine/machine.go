@@ -34,8 +34,8 @@ type Machine struct {
 
 	compiled *registry.Cache // schemas, by their hash
 
-	fresh   freshBuffers
-	known   uint64 // newest version of the rules that this program knows
+	fresh freshBuffers
+	known uint64 // newest version of the rules that this program knows
 
 	auditBank bool // after every block, in tests and where an operator asks for it
 
@@ -50,7 +50,7 @@ type Machine struct {
 func New(chainID string, engine *vm.Engine) *Machine {
 	return &Machine{
 		chainID: chainID, engine: engine, keys: protocol.NewVerifier(), seen: newCache(cacheBytes), known: genesis.Rules(),
-		compiled: registry.NewCache(),
+		compiled:  registry.NewCache(),
 		manifests: make(map[protocol.Hash]*contractRules),
 	}
 }
