@@ -204,6 +204,16 @@ func TestConnectors(t *testing.T) {
 		}
 		testMQTT(ctx, t, nw.of(t), "3.1.1", "2")
 	})
+	for _, source := range []struct {
+		name string
+		test func(context.Context, *testing.T, *network)
+	}{{"file", testFile}, {"nats", testNATS}, {"amqp", testAMQP}, {"sensorthings", testSensorThings}} {
+		t.Run(source.name, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
+			defer cancel()
+			source.test(ctx, t, nw.of(t))
+		})
+	}
 	if before, after := nw.agreed(), nw.agreed(); before.Height > after.Height {
 		t.Errorf("the network went from %+v to %+v", before, after)
 	}

@@ -23,9 +23,12 @@ import (
 	"github.com/cairn-ledger/cairn/client/connector/expr"
 	"github.com/cairn-ledger/cairn/client/connector/record"
 	"github.com/cairn-ledger/cairn/client/connector/setting"
+	"github.com/cairn-ledger/cairn/client/connector/source/amqp"
 	"github.com/cairn-ledger/cairn/client/connector/source/file"
 	"github.com/cairn-ledger/cairn/client/connector/source/kafka"
 	"github.com/cairn-ledger/cairn/client/connector/source/mqtt"
+	"github.com/cairn-ledger/cairn/client/connector/source/nats"
+	"github.com/cairn-ledger/cairn/client/connector/source/poll"
 	"github.com/cairn-ledger/cairn/client/protocol"
 )
 
@@ -74,9 +77,13 @@ type Batch struct {
 
 // SourceConfig holds one of these.
 type SourceConfig struct {
-	File  *file.Config  `yaml:"file"`
-	Kafka *kafka.Config `yaml:"kafka"`
-	MQTT  *mqtt.Config  `yaml:"mqtt"`
+	File         *file.Config       `yaml:"file"`
+	Kafka        *kafka.Config      `yaml:"kafka"`
+	MQTT         *mqtt.Config       `yaml:"mqtt"`
+	NATS         *nats.Config       `yaml:"nats"`
+	AMQP         *amqp.Config       `yaml:"amqp"`
+	HTTP         *poll.Config       `yaml:"http"`
+	SensorThings *poll.SensorThings `yaml:"sensorthings"`
 }
 
 // Sample is a record to try the mapping on.
@@ -170,6 +177,12 @@ func (s *SourceConfig) open() (source record.Source, placed bool, err error) {
 		{s.File != nil, true, func() (record.Source, error) { return file.New(*s.File) }},
 		{s.Kafka != nil, true, func() (record.Source, error) { return kafka.New(*s.Kafka) }},
 		{s.MQTT != nil, false, func() (record.Source, error) { return mqtt.New(*s.MQTT) }},
+		{s.NATS != nil, true, func() (record.Source, error) { return nats.New(*s.NATS) }},
+		{s.AMQP != nil, false, func() (record.Source, error) { return amqp.New(*s.AMQP) }},
+		{s.HTTP != nil, false, func() (record.Source, error) { return prefixed("http.", poll.New, *s.HTTP) }},
+		{s.SensorThings != nil, false, func() (record.Source, error) {
+			return prefixed("sensorthings.", poll.NewSensorThings, *s.SensorThings)
+		}},
 	} {
 		if !kind.there {
 			continue
@@ -183,9 +196,18 @@ func (s *SourceConfig) open() (source record.Source, placed bool, err error) {
 		placed = kind.placed
 	}
 	if made == 0 {
-		return nil, false, errors.New("source is empty: it is one of file, kafka, mqtt")
+		return nil, false, errors.New("source is empty: it is one of file, kafka, mqtt, nats, amqp, http, sensorthings")
 	}
 	return source, placed, nil
+}
+
+// prefixed makes a source and says whose settings are wrong.
+func prefixed[C any](prefix string, make func(C) (*poll.Source, error), c C) (record.Source, error) {
+	source, err := make(c)
+	if err != nil {
+		return nil, fmt.Errorf("%s%w", prefix, err)
+	}
+	return source, nil
 }
 
 // producer is how batches are made.

@@ -90,6 +90,9 @@ func (r *Runner) Run(ctx context.Context, c *client.Client, key protocol.Private
 		}
 	}
 	err = errors.Join(err, r.drain())
+	if closer, ok := r.source.(io.Closer); ok { // acknowledgements went through it
+		err = errors.Join(err, closer.Close())
+	}
 	reporting()
 	r.report.counts(r.snapshots(), true)
 	return err
