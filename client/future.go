@@ -24,6 +24,7 @@ type Future struct {
 	Sequence uint64 // its place in the stream
 
 	client *Client
+	stats  *stats // that it is counted in; nil where it is not
 	done   chan struct{}
 	result Result // set before done closes
 	err    error  // set before done closes
@@ -37,6 +38,7 @@ func (f *Future) resolve(r Result, err error) {
 	default:
 	}
 	f.result, f.err = r, err
+	f.stats.settled(&r, err)
 	close(f.done)
 }
 

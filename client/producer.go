@@ -23,6 +23,8 @@ type ProducerConfig struct {
 	// Account is the one that the key speaks for, where that is not the one of
 	// the key's address: an account that changed its key. Client.AccountOf finds it.
 	Account protocol.Address
+	// NoWait has Submit answer ErrFull where it would block for room.
+	NoWait bool
 	// Seal, where it is set, seals each event before it is taken: a
 	// seal.Sealer's. One that fails refuses the event.
 	Seal func(ctx context.Context, e protocol.Event) (protocol.Event, error)
@@ -67,6 +69,9 @@ var (
 	// ErrForgotten marks a ledger that expects an earlier sequence than it has
 	// acknowledged: it is not the one this producer began with.
 	ErrForgotten = errors.New("client: the ledger no longer holds what it acknowledged")
+	// ErrFull is what Submit answers with NoWait where there is no room: the
+	// event was not taken.
+	ErrFull = errors.New("client: the producer is full; submit the event again later")
 )
 
 // Producer writes one stream. It batches events, keeps some batches in
@@ -99,6 +104,8 @@ type Producer struct {
 	window []*batch      // sent and not settled, in order; guarded by mu
 
 	done chan struct{} // closes when all batches are settled
+
+	stats stats
 }
 
 // batch is a run of events that is signed as one. The producer's mu guards it
@@ -170,9 +177,18 @@ func (p *Producer) SubmitAt(ctx context.Context, sequence uint64, event protocol
 }
 
 func (p *Producer) add(ctx context.Context, event protocol.Event, at *uint64) (*Future, error) {
-	if p.config.Seal != nil {
+	record, err := p.config.record(ctx, event)
+	if err != nil {
+		return nil, err
+	}
+	return p.addRecord(ctx, record, at)
+}
+
+// record seals an event where that is wanted and checks it.
+func (c *ProducerConfig) record(ctx context.Context, event protocol.Event) ([]byte, error) {
+	if c.Seal != nil {
 		var err error
-		if event, err = p.config.Seal(ctx, event); err != nil {
+		if event, err = c.Seal(ctx, event); err != nil {
 			return nil, err
 		}
 	}
@@ -181,10 +197,18 @@ func (p *Producer) add(ctx context.Context, event protocol.Event, at *uint64) (*
 	if err := view.Parse(record); err != nil {
 		return nil, err // refused here: it would be refused by every node
 	}
+	return record, nil
+}
+
+func (p *Producer) addRecord(ctx context.Context, record []byte, at *uint64) (*Future, error) {
 	for {
 		future, room, err := p.tryAdd(record, at)
 		if future != nil || err != nil {
 			return future, err
+		}
+		if p.config.NoWait {
+			p.stats.full.Add(1)
+			return nil, ErrFull
 		}
 		select {
 		case <-room:
@@ -224,9 +248,10 @@ func (p *Producer) tryAdd(record []byte, at *uint64) (*Future, <-chan struct{}, 
 		p.filling = b
 		p.tell()
 	}
-	future := &Future{client: p.client, Sequence: sequence, done: make(chan struct{})}
+	future := &Future{client: p.client, Sequence: sequence, done: make(chan struct{}), stats: &p.stats}
 	b.records, b.futures, b.bytes = append(b.records, record), append(b.futures, future), b.bytes+len(record)
 	p.started, p.next, p.last = true, sequence+1, future
+	p.stats.taken.Add(1)
 	if len(b.records) >= p.config.MaxBatchEvents {
 		b.due = true
 		p.tell()

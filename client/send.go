@@ -59,6 +59,7 @@ func (p *Producer) dispatch(b *batch) error {
 	p.mu.Lock()
 	p.window = append(p.window, b)
 	p.mu.Unlock()
+	p.stats.batches.Add(1)
 	return p.post(b)
 }
 
@@ -133,7 +134,10 @@ func (p *Producer) post(b *batch) error {
 			return err
 		}
 	}
-	s.tries++
+	if s.tries++; s.tries > 1 {
+		p.stats.repeats.Add(1)
+	}
+	p.stats.sendings.Add(1)
 	_, err := p.client.Submit(p.ctx, s.raw)
 	p.mu.Lock()
 	b.txID, b.node = s.txID, p.client.node.Load()
