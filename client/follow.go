@@ -11,6 +11,10 @@ import (
 	"net/url"
 	"time"
 
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/cairn-ledger/cairn/client/protocol"
 	"github.com/cairn-ledger/cairn/client/rest"
 )
@@ -53,6 +57,9 @@ type Follow struct {
 	Wait    time.Duration // for the first; 0 means 20 s
 	Receipt bool          // each event comes with its receipt
 	Restart bool          // begin with what this member has not acknowledged
+	// Tracer, where it is set, has EachIn record a span for each event, in the
+	// trace that the event carries.
+	Tracer trace.Tracer
 }
 
 // Next leases the next events to the member for 30 seconds; none where
@@ -93,9 +100,15 @@ var ErrDone = errors.New("client: done")
 // it answers no error; at the first error it ends, and a later call begins with
 // that event. A node that does not answer is asked again until ctx ends.
 func (s *Subscriptions) Each(ctx context.Context, name string, f Follow, handle func(rest.Delivered) error) error {
+	return s.EachIn(ctx, name, f, func(_ context.Context, e rest.Delivered) error { return handle(e) })
+}
+
+// EachIn is Each with a context for each event: in the event's trace, and
+// where Follow.Tracer is set in a span of its handling.
+func (s *Subscriptions) EachIn(ctx context.Context, name string, f Follow, handle func(context.Context, rest.Delivered) error) error {
 	return s.EachPage(ctx, name, f, func(page []rest.Delivered) (done int, err error) {
 		for i, e := range page {
-			switch err := handle(e); err {
+			switch err := f.traced(ctx, name, e, handle); err {
 			case nil:
 			case ErrDone:
 				return i + 1, ErrDone
@@ -147,6 +160,24 @@ func (s *Subscriptions) EachPage(ctx context.Context, name string, f Follow, han
 			return failed
 		}
 	}
+}
+
+// traced handles one event in its trace.
+func (f *Follow) traced(ctx context.Context, name string, e rest.Delivered, handle func(context.Context, rest.Delivered) error) error {
+	ctx = InTrace(ctx, &e.Event)
+	if f.Tracer == nil {
+		return handle(ctx, e)
+	}
+	ctx, span := f.Tracer.Start(ctx, "cairn consume", trace.WithSpanKind(trace.SpanKindConsumer), trace.WithAttributes(
+		attribute.String("messaging.system", "cairn"), attribute.String("cairn.subscription", name),
+		attribute.Int64("cairn.entry", int64(e.Index)), attribute.Int64("cairn.height", int64(e.Height)),
+	))
+	defer span.End()
+	err := handle(ctx, e)
+	if err != nil && err != ErrDone {
+		span.SetStatus(codes.Error, err.Error())
+	}
+	return err
 }
 
 // ask sends one request and reads its JSON answer.

@@ -3,6 +3,8 @@ package client
 import (
 	"context"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/cairn-ledger/cairn/client/proof"
 )
 
@@ -24,7 +26,8 @@ type Future struct {
 	Sequence uint64 // its place in the stream
 
 	client *Client
-	stats  *stats // that it is counted in; nil where it is not
+	stats  *stats     // that it is counted in; nil where it is not
+	span   trace.Span // of the event; nil where there is none
 	done   chan struct{}
 	result Result // set before done closes
 	err    error  // set before done closes
@@ -39,6 +42,7 @@ func (f *Future) resolve(r Result, err error) {
 	}
 	f.result, f.err = r, err
 	f.stats.settled(&r, err)
+	endSpan(f.span, f.Sequence, r, err)
 	close(f.done)
 }
 

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/cairn-ledger/cairn/client/protocol"
 )
 
@@ -119,15 +121,15 @@ func (o *Outbox) open(ctx context.Context) error {
 	}
 	o.spool, o.next = s, s.segments[0].first
 	for _, record := range records {
-		o.enqueue(record)
+		o.enqueue(record, nil)
 	}
 	o.durable = o.next // synced when it was opened
 	return nil
 }
 
 // enqueue gives a record its sequence. The caller holds mu, or is the only one.
-func (o *Outbox) enqueue(record []byte) *Future {
-	f := &Future{client: o.client, Sequence: o.next, done: make(chan struct{})}
+func (o *Outbox) enqueue(record []byte, span trace.Span) *Future {
+	f := &Future{client: o.client, Sequence: o.next, done: make(chan struct{}), span: span}
 	o.queue = append(o.queue, &queued{record, f})
 	o.bytes += int64(len(record))
 	o.next++
@@ -156,17 +158,24 @@ func (o *Outbox) wait(ctx context.Context, ch <-chan struct{}) error {
 // without an error the event is in the outbox. After an error of ctx it may be;
 // after any other it is not.
 func (o *Outbox) Submit(ctx context.Context, event protocol.Event) (*Future, error) {
+	event, span := o.config.begin(ctx, o.stream, event, true)
+	future, err := o.add(ctx, event, span)
+	if future == nil {
+		endSpan(span, 0, Result{}, err)
+		return nil, err
+	}
+	return future, o.waitDurable(ctx, future.Sequence)
+}
+
+func (o *Outbox) add(ctx context.Context, event protocol.Event, span trace.Span) (*Future, error) {
 	record, err := o.config.record(ctx, event)
 	if err != nil {
 		return nil, err
 	}
 	for {
-		future, changed, err := o.take(record)
-		if err != nil {
-			return nil, err
-		}
-		if future != nil {
-			return future, o.waitDurable(ctx, future.Sequence)
+		future, changed, err := o.take(record, span)
+		if future != nil || err != nil {
+			return future, err
 		}
 		if err := o.wait(ctx, changed); err != nil {
 			return nil, err
@@ -176,7 +185,7 @@ func (o *Outbox) Submit(ctx context.Context, event protocol.Event) (*Future, err
 
 // take writes a record to the file; where there is no room it answers what
 // closes when that may have changed.
-func (o *Outbox) take(record []byte) (*Future, <-chan struct{}, error) {
+func (o *Outbox) take(record []byte, span trace.Span) (*Future, <-chan struct{}, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	switch {
@@ -198,7 +207,7 @@ func (o *Outbox) take(record []byte) (*Future, <-chan struct{}, error) {
 		return nil, nil, err // not taken: the file is as it was
 	}
 	o.taken++
-	future := o.enqueue(record)
+	future := o.enqueue(record, span)
 	o.tell()
 	return future, nil, nil
 }

@@ -109,7 +109,7 @@ func (o *Outbox) feed(ctx context.Context, p *Producer, from uint64, flying chan
 		if err != nil {
 			return err
 		}
-		future, err := p.addRecord(ctx, record, &from)
+		future, err := p.addRecord(ctx, record, &from, nil)
 		if err != nil {
 			return err
 		}

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/cairn-ledger/cairn/client/protocol"
 )
 
@@ -25,6 +27,11 @@ type ProducerConfig struct {
 	Account protocol.Address
 	// NoWait has Submit answer ErrFull where it would block for room.
 	NoWait bool
+	// Tracer, where it is set, records a span for each event, from Submit until
+	// it is final, and has the event carry its trace (CloudEvents' extension
+	// for distributed tracing), unless it carries one. Events of SubmitAt are
+	// left as they are, so that they are the same after a restart.
+	Tracer trace.Tracer
 	// Seal, where it is set, seals each event before it is taken: a
 	// seal.Sealer's. One that fails refuses the event.
 	Seal func(ctx context.Context, e protocol.Event) (protocol.Event, error)
@@ -162,7 +169,8 @@ func (p *Producer) Held() uint64 { return p.held }
 // batches are on their way and the next one is full, it blocks. The Future
 // tells when the event is final.
 func (p *Producer) Submit(ctx context.Context, event protocol.Event) (*Future, error) {
-	return p.add(ctx, event, nil)
+	event, span := p.config.begin(ctx, p.stream, event, true)
+	return p.add(ctx, event, nil, span)
 }
 
 // SubmitAt takes an event under a sequence of the source's own, such as a row
@@ -173,15 +181,20 @@ func (p *Producer) Submit(ctx context.Context, event protocol.Event) (*Future, e
 // another event. So a source may start from its beginning after every restart,
 // or save time and go on from Held.
 func (p *Producer) SubmitAt(ctx context.Context, sequence uint64, event protocol.Event) (*Future, error) {
-	return p.add(ctx, event, &sequence)
+	event, span := p.config.begin(ctx, p.stream, event, false)
+	return p.add(ctx, event, &sequence, span)
 }
 
-func (p *Producer) add(ctx context.Context, event protocol.Event, at *uint64) (*Future, error) {
+func (p *Producer) add(ctx context.Context, event protocol.Event, at *uint64, span trace.Span) (*Future, error) {
 	record, err := p.config.record(ctx, event)
-	if err != nil {
-		return nil, err
+	if err == nil {
+		var future *Future
+		if future, err = p.addRecord(ctx, record, at, span); err == nil {
+			return future, nil
+		}
 	}
-	return p.addRecord(ctx, record, at)
+	endSpan(span, 0, Result{}, err)
+	return nil, err
 }
 
 // record seals an event where that is wanted and checks it.
@@ -200,9 +213,9 @@ func (c *ProducerConfig) record(ctx context.Context, event protocol.Event) ([]by
 	return record, nil
 }
 
-func (p *Producer) addRecord(ctx context.Context, record []byte, at *uint64) (*Future, error) {
+func (p *Producer) addRecord(ctx context.Context, record []byte, at *uint64, span trace.Span) (*Future, error) {
 	for {
-		future, room, err := p.tryAdd(record, at)
+		future, room, err := p.tryAdd(record, at, span)
 		if future != nil || err != nil {
 			return future, err
 		}
@@ -221,7 +234,7 @@ func (p *Producer) addRecord(ctx context.Context, record []byte, at *uint64) (*F
 
 // tryAdd appends a record to the batch that is filling. Where that has no
 // room, it answers a channel that closes when there is.
-func (p *Producer) tryAdd(record []byte, at *uint64) (*Future, <-chan struct{}, error) {
+func (p *Producer) tryAdd(record []byte, at *uint64, span trace.Span) (*Future, <-chan struct{}, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
@@ -248,7 +261,7 @@ func (p *Producer) tryAdd(record []byte, at *uint64) (*Future, <-chan struct{}, 
 		p.filling = b
 		p.tell()
 	}
-	future := &Future{client: p.client, Sequence: sequence, done: make(chan struct{}), stats: &p.stats}
+	future := &Future{client: p.client, Sequence: sequence, done: make(chan struct{}), stats: &p.stats, span: span}
 	b.records, b.futures, b.bytes = append(b.records, record), append(b.futures, future), b.bytes+len(record)
 	p.started, p.next, p.last = true, sequence+1, future
 	p.stats.taken.Add(1)

@@ -36,6 +36,7 @@ type backend struct {
 
 	keeper *cosign.Keeper
 
+	traces  *traces              // nil where none are recorded; set before it serves
 	figures []func() []api.Gauge // of what runs beside the API; set before it serves
 
 	mempoolBytes int64         // what may wait for a block before the answer is BUSY
@@ -91,6 +92,9 @@ func (b *backend) Submit(_ context.Context, raw []byte) (protocol.Hash, error) {
 		return id, protocol.Refuse(protocol.CodeBusy, "%d transactions wait for a block; send it again in a second", full.NumTxs)
 	case err != nil:
 		return id, protocol.Refuse(protocol.CodeUnavailable, "the mempool does not take it: %v", err)
+	}
+	if refusal == nil {
+		b.traces.took(raw)
 	}
 	return id, b.overQuota(raw, refusal)
 }

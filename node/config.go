@@ -40,6 +40,7 @@ type Config struct {
 	CosignEvery    Duration `toml:"cosign_every" comment:"Pause between two rounds of collecting signatures for the log's newest checkpoint."`
 	LogLevel       string   `toml:"log_level" comment:"debug, info, warn or error."`
 	LogFormat      string   `toml:"log_format" comment:"text for people, json for machines."`
+	TraceEndpoint  string   `toml:"trace_endpoint" comment:"Where spans of sampled events are sent as OTLP over HTTP, such as http://127.0.0.1:4318; empty for nowhere."`
 	KeepVersions   uint64   `toml:"keep_versions" comment:"How many past versions of the state to keep for queries and proofs at earlier heights; 0 keeps all."`
 	KeepBlocks     uint64   `toml:"keep_blocks" comment:"How many blocks to keep. 0 keeps all: then what was erased stays inside the block that brought it (docs/privacy.md). Peers that fell further behind cannot catch up from this node."`
 	AuditTokens    bool     `toml:"audit_tokens" comment:"Hold the supply of every asset to the sum of all balances, holds and streams after each block, and stop where they differ. It reads them all: for a node that has the time."`
@@ -104,6 +105,9 @@ func (c *Config) Validate() error {
 		if u, err := url.Parse(peer); err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
 			return fmt.Errorf("api_peers[%d]: %q is not an http or https URL", i, peer)
 		}
+	}
+	if u, err := url.Parse(c.TraceEndpoint); c.TraceEndpoint != "" && (err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "") {
+		return fmt.Errorf("trace_endpoint: %q is not an http or https URL", c.TraceEndpoint)
 	}
 	if _, err := c.witnesses(); err != nil {
 		return err

@@ -78,6 +78,9 @@ func (n *Node) newGateway(home string, ledger gateway.Ledger) (*gateway.Gateway,
 // serve starts what runs beside the API, until ctx ends.
 func (n *Node) serve(ctx context.Context, work *sync.WaitGroup) {
 	work.Go(func() { n.subscriptions.Run(ctx) })
+	if n.traces != nil {
+		work.Go(func() { n.traces.run(ctx) })
+	}
 	if n.gateway == nil {
 		return
 	}

@@ -51,6 +51,7 @@ type Node struct {
 
 	local         *local.DB // what the node remembers beside the ledger
 	gateway       *gateway.Gateway
+	traces        *traces
 	subscriptions *subscription.Manager
 
 	sets     cmtstate.Store // CometBFT's record of validator sets
@@ -110,6 +111,10 @@ func Open(home string, c Config, logTo io.Writer) (n *Node, err error) {
 	config := api.Config{
 		MaxConnections: c.MaxConnections, Log: n.log, Tokens: access.Open(home), Events: events, Subscriptions: n.subscriptions,
 	}
+	if n.traces, err = newTraces(context.Background(), c.TraceEndpoint, c.Name, backend, n.log.With("in", "traces")); err != nil {
+		return n, err
+	}
+	backend.traces = n.traces
 	if n.gateway, err = n.newGateway(home, backend); err != nil {
 		return n, err
 	}
