@@ -175,6 +175,8 @@ func (o *TokenOp) Check() error {
 	switch has := o.has(); {
 	case !known:
 		return Refuse(CodeMalformed, "token operation: kind %d is not known", o.Kind)
+	case fields.need&^has == fieldAmount:
+		return Refuse(CodeAmount, "%s: an amount of 0", o.Kind)
 	case has&fields.need != fields.need:
 		return Refuse(CodeTokenTerms, "%s: lacks a field", o.Kind)
 	case has&^(fields.need|fields.may) != 0:

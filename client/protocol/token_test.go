@@ -74,7 +74,8 @@ func TestTokenForms(t *testing.T) {
 	}{
 		{TokenOp{Kind: 99}, CodeMalformed},
 		{TokenOp{Kind: TokenPayment}, CodeMalformed},
-		{TokenOp{Kind: TokenMint, Asset: "EUR", Account: Address{1}}, CodeTokenTerms},
+		{TokenOp{Kind: TokenMint, Asset: "EUR", Account: Address{1}}, CodeAmount},
+		{TokenOp{Kind: TokenMint, Asset: "EUR", Amount: 1}, CodeTokenTerms},
 		{TokenOp{Kind: TokenBurn, Asset: "EUR", Amount: 1, Account: Address{1}}, CodeTokenTerms},
 		{TokenOp{Kind: TokenBurn, Asset: "EUR", Amount: MaxAmount + 1}, CodeAmount},
 		{TokenOp{Kind: TokenBurn, Asset: "1EUR", Amount: 1}, CodeTokenTerms},
