@@ -3,7 +3,6 @@ package node
 import (
 	"sync"
 
-	"github.com/cairn-ledger/cairn/client/protocol"
 	"github.com/cairn-ledger/cairn/node/internal/machine"
 	"github.com/cairn-ledger/cairn/node/internal/subscription"
 )
@@ -61,8 +60,12 @@ func (l *eventLog) Read(from uint64, count int) (events []subscription.Item, nex
 			if err != nil {
 				return events, next, err
 			}
-			if e.Kind == protocol.EntryEvent || e.Kind == protocol.EntryEmitted {
-				events = append(events, subscription.Item{Index: next, Height: e.Height, TimeMs: e.TimeMs, Origin: e.Origin, Record: payload.Bytes})
+			record, err := machine.EventRecord(e.Kind, payload.Bytes)
+			if err != nil {
+				return events, next, err
+			}
+			if record != nil {
+				events = append(events, subscription.Item{Index: next, Height: e.Height, TimeMs: e.TimeMs, Origin: e.Origin, Record: record})
 			}
 		}
 	}

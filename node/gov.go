@@ -93,5 +93,10 @@ func triedEntry(index uint64, e machine.TriedEntry) (rest.TriedEntry, error) {
 	}
 	act, err := protocol.DecodeAct(e.Bytes)
 	row.Act = act
+	if foreign, ok := act.(*protocol.ForeignAct); ok {
+		event, err := foreign.Event()
+		row.Event = &event
+		return row, err
+	}
 	return row, err
 }

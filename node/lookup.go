@@ -125,6 +125,13 @@ func (b *backend) describeEntry(index uint64, e *protocol.Entry, payload machine
 		if out.Act, err = protocol.DecodeAct(payload.Bytes); err != nil {
 			return out, err
 		}
+		if foreign, ok := out.Act.(*protocol.ForeignAct); ok {
+			event, err := foreign.Event()
+			if err != nil {
+				return out, err
+			}
+			out.Event = &event
+		}
 	}
 	return out, nil
 }

@@ -162,6 +162,10 @@ func ParseBatch(b []byte) (*BatchReceipt, error) {
 	if len(b) > 0 && b[0] == '{' {
 		return parseBatchJSON(b)
 	}
+	return parseBatchBinary(b)
+}
+
+func parseBatchBinary(b []byte) (*BatchReceipt, error) {
 	if len(b) < len(batchMagic)+digestBytes || string(b[:len(batchMagic)]) != batchMagic {
 		return nil, fmt.Errorf("%w: it does not begin with %q", ErrForm, batchMagic)
 	}

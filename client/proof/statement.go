@@ -43,7 +43,7 @@ type EntryStatement struct {
 	// Withheld: the receipt shows no payload, so the fields below are empty.
 	Withheld   bool                 `json:"withheld,omitempty"`
 	Payload    []byte               `json:"payload,omitempty"`
-	Event      *protocol.Event      `json:"event,omitempty"`      // event, duplicate, emitted
+	Event      *protocol.Event      `json:"event,omitempty"`      // event, duplicate, emitted, foreign
 	Skipped    uint64               `json:"skipped,omitempty"`    // gap: sequences never to be sent
 	DeadLetter *DeadLetterStatement `json:"deadLetter,omitempty"` // dead-letter
 	Contract   *ContractStatement   `json:"contract,omitempty"`   // contract
@@ -125,6 +125,15 @@ func (s *EntryStatement) describeAct() error {
 	case *protocol.ContractAct:
 		s.Contract = &ContractStatement{Kind: act.Kind, Contract: act.Contract, Name: act.Name,
 			CodeHash: act.CodeHash, ManifestHash: act.ManifestHash, Args: act.Args, TxID: act.TxID}
+	case *protocol.ForeignAct:
+		event, err := act.Event()
+		if err != nil {
+			return fmt.Errorf("%w: %w", ErrEvent, err)
+		}
+		if protocol.NewTypeHash(event.Type) != s.Type {
+			return fmt.Errorf("%w: the event's type is %q", ErrType, event.Type)
+		}
+		s.Act, s.Event = act, &event
 	default:
 		s.Act = act
 	}
@@ -173,7 +182,7 @@ func (s *EntryStatement) String() string {
 	default:
 		b.WriteString(actWords(s, cause))
 	}
-	if s.Stream != nil {
+	if s.Stream != nil && s.Kind != protocol.EntryForeign {
 		stream, _ := s.Stream.MarshalText()
 		fmt.Fprintf(&b, ", at sequence %d of stream %s", s.Sequence, stream)
 	}
@@ -208,10 +217,21 @@ func actWords(s *EntryStatement, cause string) string {
 	switch act := s.Act.(type) {
 	case *protocol.TimerAct:
 		return fmt.Sprintf("the firing of timer %d of contract %s with %s%s", act.ID, s.Origin, octets(act.Data), because)
+	case *protocol.ForeignAct:
+		return fmt.Sprintf("event %s, of the ledger %s: entry %d of chain %q, recorded there by block %d, of the %s %s, leaf %s, shown by transaction %s",
+			eventWords(s.Event), act.Ledger, act.Index, act.ChainID, act.Height, originOf(act.Kind), act.Origin, act.Leaf, act.TxID)
 	case *protocol.EraseAct:
 		return fmt.Sprintf("the erasure of the payload of entry %d by %s, for the reason %q", act.Index, s.Origin, act.Reason)
 	}
 	return fmt.Sprintf("of kind %s, from %s%s", s.Kind, s.Origin, because)
+}
+
+// originOf says what made an entry of an event.
+func originOf(kind protocol.EntryKind) string {
+	if kind == protocol.EntryEmitted {
+		return "contract"
+	}
+	return "producer"
 }
 
 // String says in words what the key has, without a full stop.

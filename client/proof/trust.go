@@ -57,6 +57,14 @@ const (
 	besideSkip = 4
 )
 
+// beside is how many hashes there must be.
+func (s *TrustStep) beside() int {
+	if s.Skip {
+		return besideSkip
+	}
+	return besideNext
+}
+
 // blockHash is the hash of the header that names a set: in field 8, as the
 // next block's, or with Skip in field 7, as its own.
 func (s *TrustStep) blockHash(chainID string, set protocol.Hash) protocol.Hash {
@@ -85,12 +93,8 @@ func (s *TrustStep) Verify(trusted Anchor) (Anchor, error) {
 	if err != nil {
 		return Anchor{}, err
 	}
-	want := besideNext
-	if s.Skip {
-		want = besideSkip
-	}
-	if len(s.Beside) != want {
-		return Anchor{}, fmt.Errorf("%w: %d hashes beside the way, must be %d", ErrForm, len(s.Beside), want)
+	if len(s.Beside) != s.beside() {
+		return Anchor{}, fmt.Errorf("%w: %d hashes beside the way, must be %d", ErrForm, len(s.Beside), s.beside())
 	}
 	block := s.blockHash(trusted.chainID, next.SetHash())
 	if !s.Skip {
@@ -165,35 +169,70 @@ func (t *Trust) For(height uint64) (Anchor, error) {
 	return Anchor{}, fmt.Errorf("%w: height %d, trusted from %d on", ErrEarly, height, t.points[0].Since)
 }
 
+// fresh refuses a set that was last seen longer ago than period at the time
+// now; 0 sets no bound.
+func (p *TrustPoint) fresh(now time.Time, period time.Duration) error {
+	if period > 0 && now.Sub(p.At) > period {
+		return fmt.Errorf("%w: it was seen at %s", ErrExpired, p.At.UTC().Format(time.RFC3339))
+	}
+	return nil
+}
+
+// behind refuses a step at an earlier height than the set was seen at.
+func (p *TrustPoint) behind(s *TrustStep) error {
+	if s.Commit.Height < p.Seen {
+		return fmt.Errorf("%w: it is at height %d, trusted is %d", ErrStep, s.Commit.Height, p.Seen)
+	}
+	return nil
+}
+
+// after answers the point that a step leads to, whose set is next; same says
+// that it is p's own, which then still signs.
+func (p TrustPoint) after(s *TrustStep, next Anchor, same bool) (point TrustPoint, changed bool, err error) {
+	if err := p.behind(s); err != nil {
+		return p, false, err
+	}
+	at := time.Unix(0, s.TimeNs).UTC()
+	if same {
+		p.Seen, p.At = s.Commit.Height, at
+		return p, false, nil
+	}
+	if s.since() <= p.Since {
+		return p, false, fmt.Errorf("%w: it names another set for height %d", ErrStep, s.since())
+	}
+	return TrustPoint{next, s.since(), s.since(), at}, true, nil
+}
+
 // Extend follows steps from the latest set on. A step to the set that is
 // trusted already says that it still signs. period bounds the age of the
 // latest set at the time now, as CometBFT's trusting period does: longer ago,
 // its members may have left, and have nothing to lose. 0 sets no bound.
 func (t *Trust) Extend(steps []TrustStep, now time.Time, period time.Duration) error {
-	latest := t.Latest()
-	if period > 0 && len(steps) > 0 && now.Sub(latest.At) > period {
-		return fmt.Errorf("%w: it was seen at %s", ErrExpired, latest.At.Format(time.RFC3339))
-	}
 	points := t.Points()
+	if latest := &points[len(points)-1]; len(steps) > 0 {
+		if err := latest.fresh(now, period); err != nil {
+			return err
+		}
+	}
 	for i := range steps {
 		s := &steps[i]
-		last := &points[len(points)-1]
-		if s.Commit.Height < last.Seen {
-			return fmt.Errorf("%w: step %d is at height %d, trusted is %d", ErrStep, i, s.Commit.Height, last.Seen)
+		last := points[len(points)-1]
+		if err := last.behind(s); err != nil {
+			return fmt.Errorf("%w (step %d)", err, i)
 		}
 		next, err := s.Verify(last.Anchor)
 		if err != nil {
 			return fmt.Errorf("step %d, at height %d: %w", i, s.Commit.Height, err)
 		}
-		at := time.Unix(0, s.TimeNs).UTC()
-		if next.SetHash() == last.SetHash() {
-			last.Seen, last.At = s.Commit.Height, at
-			continue
+		point, changed, err := last.after(s, next, next.SetHash() == last.SetHash())
+		if err != nil {
+			return fmt.Errorf("%w (step %d)", err, i)
 		}
-		if s.since() <= last.Since {
-			return fmt.Errorf("%w: step %d names another set for height %d", ErrStep, i, s.since())
+		if changed {
+			points = append(points, point)
+		} else {
+			points[len(points)-1] = point
 		}
-		points = append(points, TrustPoint{next, s.since(), s.since(), at})
 	}
 	t.points = points
 	return nil

@@ -278,8 +278,8 @@ func redigestJSON(text []byte) []byte {
 func (c *corpus) payloads() {
 	add := func(name string, kind protocol.EntryKind, payload []byte) {
 		r := entryFact(kind, payload, 1234, 70_000)
-		if event, err := protocol.DecodeRecord(payload); err == nil {
-			r.Entry.Entry.Type = protocol.NewTypeHash(event.Type)
+		if eventType, ok := typeOf(payload); ok {
+			r.Entry.Entry.Type = protocol.NewTypeHash(eventType)
 		}
 		c.sign(r)
 		b, err := r.MarshalBinary()
@@ -348,6 +348,8 @@ func (c *corpus) records() (records [][]byte) {
 func (c *corpus) acts() [][]byte {
 	transfer := protocol.TokenOp{Kind: protocol.TokenSchedule, Asset: "EURc", Account: testAddress("payee"), Amount: 90, Count: 12, PeriodMs: 3_600_000, Memo: "rent"}
 	members := protocol.Multisig{Threshold: 1, Members: []protocol.Address{testAddress("a"), testAddress("b")}}
+	event := testEvent()
+	record := event.AppendRecord(nil)
 	return [][]byte{
 		(&protocol.GapAct{Count: 12}).AppendBinary(nil),
 		(&protocol.DeadLetterAct{Code: protocol.CodeContractAborted, GuestCode: 7}).AppendBinary(nil),
@@ -380,6 +382,9 @@ func (c *corpus) acts() [][]byte {
 		(&protocol.GovernanceAct{Step: protocol.GovUpgraded, Version: 2}).AppendBinary(nil),
 		(&protocol.DisputeAct{By: testAddress("a"), TxID: testHash("tx", 0), Entry: 3, Text: "the meter was \"new\""}).AppendBinary(nil),
 		(&protocol.DisputeAct{Entry: 3, Dispute: 9, Ruling: protocol.RulingSettled, Text: "they agreed \xff"}).AppendBinary(nil),
+		(&protocol.ForeignAct{Ledger: "prices", ChainID: "cairn-prices", Index: 1 << 60, Height: 9, TimeMs: 1_760_000_000_000, Kind: protocol.EntryEvent,
+			Origin: testAddress("a"), Leaf: testHash("leaf", 0), TxID: testHash("tx", 0), Record: record}).AppendBinary(nil),
+		(&protocol.ForeignAct{Ledger: "p-2", ChainID: "\xff\"", Kind: protocol.EntryEmitted, Record: record}).AppendBinary(nil),
 		(&protocol.EraseAct{Reason: protocol.ReasonRequest, Index: 1 << 60, TxID: testHash("tx", 0)}).AppendBinary(nil),
 		(&protocol.SchemaAct{Type: "reading.v1", Version: 2, Rule: protocol.SchemaFull, Hash: testHash("schema", 0), TxID: testHash("tx", 0)}).AppendBinary(nil),
 		(&protocol.SchemaAct{Type: "reading.\xff", TxID: testHash("tx", 0)}).AppendBinary(nil),
@@ -405,5 +410,9 @@ func everyAction() []protocol.GovAction {
 		{Kind: protocol.GovLogKey, Validator: protocol.ValidatorKey{9}, LogKey: protocol.LogKey{8}},
 		{Kind: protocol.GovLogKey, Validator: protocol.ValidatorKey{9}},
 		{Kind: protocol.GovReward, Name: "reading.v1", Account: testAddress("a"), Asset: "CITY", Each: 3, Limit: 90, PeriodMs: 60_000},
+		{Kind: protocol.GovLedger, Name: "prices", Grants: protocol.Grants{Types: []string{"price."}}, Quota: protocol.Quota{Blocks: 10, Events: 9},
+			Ledger: protocol.LedgerTerms{ChainID: "cairn-\xff", Genesis: testHash("genesis", 0), Set: testHash("set", 0), Since: 1, AtMs: 1_760_000_000_000, PeriodMs: 1 << 60, MaxAgeMs: 5}},
+		{Kind: protocol.GovLedger, Name: "prices", Ledger: protocol.LedgerTerms{PeriodMs: 60_000}},
+		{Kind: protocol.GovSuspend, Name: "prices", On: true},
 	}
 }

@@ -65,14 +65,25 @@ func (c *corpus) fact() *Receipt {
 		kind = protocol.EntryDuplicate
 	}
 	r := entryFact(kind, payload, index, size)
-	if event, err := protocol.DecodeRecord(payload); err == nil {
-		r.Entry.Entry.Type = protocol.NewTypeHash(event.Type)
+	if eventType, ok := typeOf(payload); ok {
+		r.Entry.Entry.Type = protocol.NewTypeHash(eventType)
 	}
 	r.Entry.Entry.TimeMs = c.rng.Uint64N(4e12)
 	if c.rng.IntN(8) == 0 {
 		r.Entry.Withheld, r.Entry.Blind, r.Entry.Payload = true, protocol.Blind{}, nil
 	}
 	return r
+}
+
+// typeOf is the type of the event that a payload holds.
+func typeOf(payload []byte) (eventType string, ok bool) {
+	if act, err := protocol.DecodeAct(payload); err == nil {
+		if foreign, is := act.(*protocol.ForeignAct); is {
+			payload = foreign.Record
+		}
+	}
+	event, err := protocol.DecodeRecord(payload)
+	return event.Type, err == nil
 }
 
 // octets are up to most octets: text, or anything.

@@ -162,10 +162,10 @@ func (b *ChangeMultisig) appendBody(dst []byte) ([]byte, error) {
 }
 
 // check refuses what an account of several members cannot do: batches, whose
-// streams want one writer, and acts inside acts.
+// streams want one writer, relays, which anybody can send, and acts inside acts.
 func (b *ProposeAct) check() error {
 	switch b.Body.(type) {
-	case nil, *Batch, *Rotate, *Revoke, *CreateMultisig, *ProposeAct, *ApproveAct:
+	case nil, *Batch, *Relay, *Rotate, *Revoke, *CreateMultisig, *ProposeAct, *ApproveAct:
 		return Refuse(CodeMultisigTerms, "an account of several members cannot do %T", b.Body)
 	}
 	return nil

@@ -68,8 +68,8 @@ func (a *ContractAct) AppendBinary(dst []byte) []byte {
 }
 
 // DecodeAct reads an act: *GapAct, *DeadLetterAct, *ContractAct, *TimerAct,
-// *MovementAct, *AccountAct, *GovernanceAct, *DisputeAct, *EraseAct or
-// *SchemaAct.
+// *MovementAct, *AccountAct, *GovernanceAct, *DisputeAct, *EraseAct, *SchemaAct
+// or *ForeignAct.
 // What it accepts is the act's one encoding.
 func DecodeAct(payload []byte) (any, error) {
 	r := reader{buf: payload}
@@ -108,6 +108,8 @@ func DecodeAct(payload []byte) (any, error) {
 		return decodeAccountAct(&r)
 	case EntryErase:
 		return decodeEraseAct(&r)
+	case EntryForeign:
+		return decodeForeignAct(&r)
 	case EntrySchema:
 		return decodeSchemaAct(&r)
 	case EntryGovernance:

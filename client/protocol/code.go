@@ -98,6 +98,16 @@ const (
 	CodeEraseDenied       Code = 262
 	CodeEntryUnknown      Code = 263
 	CodeEraseBusy         Code = 264
+	CodeLedgerUnknown     Code = 270
+	CodeLedgerSuspended   Code = 271
+	CodeRelayProof        Code = 272
+	CodeRelayChain        Code = 273
+	CodeRelayAnchor       Code = 274
+	CodeRelayExpired      Code = 275
+	CodeRelayStale        Code = 276
+	CodeRelayAhead        Code = 277
+	CodeRelayNotAccepted  Code = 278
+	CodeRelayed           Code = 279
 	CodeSchemaInvalid     Code = 280
 	CodeSchemaBreaks      Code = 281
 	CodeSchemaOwner       Code = 282
@@ -210,6 +220,16 @@ var codeTable = map[Code]codeInfo{
 	CodeEraseDenied:       {"ERASE_DENIED", false, "an event is erased by its producer, what a contract made by the contract's author, and either by an auditor"},
 	CodeEntryUnknown:      {"ENTRY_UNKNOWN", false, "the log, or the sender's stream, has no such entry yet"},
 	CodeEraseBusy:         {"ERASE_BUSY", true, "the erasures of that block named as many entries as a block's can; send it again"},
+	CodeLedgerUnknown:     {"LEDGER_UNKNOWN", false, "no other ledger is registered under this name; `cairn ledger list` shows those that are"},
+	CodeLedgerSuspended:   {"LEDGER_SUSPENDED", false, "the council suspended the other ledger: nothing of it is taken until it resumes"},
+	CodeRelayProof:        {"RELAY_PROOF", false, "the receipt or a step of trust does not hold; fetch both again from a node of the other ledger, and verify them"},
+	CodeRelayChain:        {"RELAY_CHAIN", false, "the receipt is of another chain than the ledger it is shown for"},
+	CodeRelayAnchor:       {"RELAY_ANCHOR", true, "the testimony does not begin with the validator set that is trusted now, or goes back behind it; read the ledger's record and make it anew"},
+	CodeRelayExpired:      {"RELAY_EXPIRED", false, "the trusted validator set was last seen longer ago than the trusting period; the council gives the ledger another one"},
+	CodeRelayStale:        {"RELAY_STALE", false, "the entry is older than the ledger's terms allow"},
+	CodeRelayAhead:        {"RELAY_AHEAD", true, "the other ledger's clock is ahead of this one's by more than five minutes; send it again later"},
+	CodeRelayNotAccepted:  {"RELAY_NOT_ACCEPTED", false, "the ledger's terms do not accept this entry: its kind, source, type or size"},
+	CodeRelayed:           {"RELAYED", false, "everything in it was relayed before: it is in the log"},
 	CodeSchemaInvalid:     {"SCHEMA_INVALID", false, "the text is not a schema that this ledger checks; `cairn schema check` names the place"},
 	CodeSchemaBreaks:      {"SCHEMA_INCOMPATIBLE", false, "the schema may not follow the one before it under the type's compatibility rule; `cairn schema check` names the place"},
 	CodeSchemaOwner:       {"SCHEMA_OWNER", false, "another account owns the type's schemas; ask it, or the council to give them to you"},

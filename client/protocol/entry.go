@@ -48,6 +48,10 @@ const (
 	EntryDispute EntryKind = 11
 	// EntryErase records that the payload of an entry, its Cause, was erased.
 	EntryErase EntryKind = 12
+	// EntryForeign is an event of another ledger, which is its Origin and, by
+	// the name it has here, its Stream. Sequence is the index of the entry there
+	// that is its cause; Cause is of this log, and there is none.
+	EntryForeign EntryKind = 13
 	// EntrySchema records a version of a schema that was registered, or another
 	// rule for those that follow.
 	EntrySchema EntryKind = 14
@@ -56,7 +60,7 @@ const (
 var entryKindNames = map[EntryKind]string{
 	EntryEvent: "event", EntryDuplicate: "duplicate", EntryGap: "gap",
 	EntryEmitted: "emitted", EntryDeadLetter: "dead-letter", EntryContract: "contract",
-	EntryTimer: "timer", EntryToken: "token", EntryAccount: "account", EntryErase: "erase", EntrySchema: "schema",
+	EntryTimer: "timer", EntryToken: "token", EntryAccount: "account", EntryErase: "erase", EntryForeign: "foreign", EntrySchema: "schema",
 	EntryGovernance: "governance", EntryDispute: "dispute",
 }
 
@@ -97,9 +101,9 @@ type Entry struct {
 	Kind       EntryKind
 	Height     uint64   // block that appended it
 	TimeMs     uint64   // that block's time, Unix milliseconds
-	Origin     Address  // producer, author or contract
-	Stream     StreamID // zero unless a producer's stream
-	Sequence   uint64   // place in the stream; for a contract's entry, 0
+	Origin     Address  // producer, author, contract or other ledger
+	Stream     StreamID // zero unless a producer's stream, or another ledger's name
+	Sequence   uint64   // place in the stream; for a contract's entry, 0; index in another ledger's log
 	Cause      uint64   // index of the entry that led to it, or NoCause
 	Type       TypeHash // of the event's type; zero where there is none
 	Commitment Hash     // to blind and payload

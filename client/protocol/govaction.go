@@ -98,12 +98,15 @@ const (
 	GovReward    GovKind = 14 // what a type's events earn; 0 each ends it
 	GovFees      GovKind = 15 // what the ledger takes for its work; zeros end it
 	GovLogKey    GovKind = 16 // give a validator of the set its log key; zeros take it away
+	GovLedger    GovKind = 17 // register another ledger, or change what is taken of it
+	GovSuspend   GovKind = 18 // take nothing of another ledger, or again
 )
 
 var govKindNames = map[GovKind]string{
 	GovCouncil: "council", GovValidator: "validator", GovRoles: "roles", GovQuota: "quota", GovParam: "parameter",
 	GovSchema: "schema", GovContract: "contract", GovCode: "code", GovUpgrade: "upgrade", GovHalt: "halt",
 	GovRevoke: "revoke", GovRecover: "recover", GovNode: "node", GovReward: "reward", GovFees: "fees", GovLogKey: "log-key",
+	GovLedger: "ledger", GovSuspend: "suspend",
 }
 
 // String is the kind's published name.
@@ -152,9 +155,10 @@ type GovAction struct {
 	Roles     Roles        `json:"roles,omitempty"`
 	Grants    Grants       `json:"grants,omitzero"` // of a producer
 	Quota     Quota        `json:"quota,omitzero"`
-	On        bool         `json:"on,omitempty"`    // pause, approve, halt, revoke, admit; false is the opposite
+	On        bool         `json:"on,omitempty"`    // pause, approve, halt, revoke, admit, suspend; false is the opposite
 	Force     bool         `json:"force,omitempty"` // validator: also where more than a third of the power changes
 	LogKey    LogKey       `json:"logKey,omitzero"` // log-key
+	Ledger    LedgerTerms  `json:"ledger,omitzero"` // ledger; its grants are what is accepted
 }
 
 // govField is a field of an action, as a bit.
@@ -184,6 +188,7 @@ const (
 	govOn
 	govForce
 	govLogKey
+	govLedger
 )
 
 // govFields says what an action consists of: the fields that must be there, and
@@ -205,6 +210,8 @@ var govFields = map[GovKind]struct{ need, may govField }{
 	GovReward:    {govName, govAccount | govAsset | govEach | govLimit | govPeriod},
 	GovFees:      {0, govAccount | govAsset | govEach | govLimit},
 	GovLogKey:    {govValidator, govLogKey},
+	GovLedger:    {govName | govLedger, govGrants | govQuota},
+	GovSuspend:   {govName, govOn},
 }
 
 // has is the fields that are not zero.
@@ -213,7 +220,7 @@ func (a *GovAction) has() (set govField) {
 		!a.Account.IsZero(), !a.Contract.IsZero(), a.Validator != ValidatorKey{}, a.Node != NodeID{}, a.Key != PublicKey{},
 		a.Proof != Signature{}, !a.Hash.IsZero(), a.Name != "", a.URI != "", a.Asset != "", a.Weight != 0, a.Power != 0,
 		a.Value != 0, a.Height != 0, a.Each != 0, a.Limit != 0, a.PeriodMs != 0, a.Roles != 0, !a.Grants.IsZero(),
-		!a.Quota.IsZero(), a.On, a.Force, a.LogKey != LogKey{},
+		!a.Quota.IsZero(), a.On, a.Force, a.LogKey != LogKey{}, !a.Ledger.IsZero(),
 	} {
 		if there {
 			set |= 1 << i
@@ -248,7 +255,17 @@ func (a *GovAction) Check() error {
 	if err := a.Grants.Check(); err != nil {
 		return err
 	}
-	if a.Kind == GovRecover {
+	switch a.Kind {
+	case GovLedger, GovSuspend:
+		if err := CheckLedgerName(a.Name); err != nil {
+			return err
+		}
+		if a.Kind == GovLedger {
+			if err := a.Ledger.check(); err != nil {
+				return err
+			}
+		}
+	case GovRecover:
 		if err := checkPublicKey(a.Key); err != nil {
 			return Refuse(CodeMalformed, "%s: %v", a.Kind, err)
 		}
@@ -311,6 +328,9 @@ func (a *GovAction) AppendBinary(dst []byte) []byte {
 	if used&govLogKey != 0 {
 		dst = append(dst, a.LogKey[:]...)
 	}
+	if used&govLedger != 0 {
+		dst = a.Ledger.appendBinary(dst)
+	}
 	return dst
 }
 
@@ -355,6 +375,9 @@ func decodeGovAction(r *reader) (a GovAction) {
 	a.Force = used&govForce != 0 && r.flag("force")
 	if used&govLogKey != 0 {
 		copy(a.LogKey[:], r.take(len(a.LogKey), "log key"))
+	}
+	if used&govLedger != 0 {
+		a.Ledger = decodeLedgerTerms(r)
 	}
 	return a
 }

@@ -22,6 +22,8 @@ const (
 	tagSource     = "cairn/id"
 	tagMultisig   = "cairn/mu"
 	tagRotate     = "cairn/ro"
+	tagLedger     = "cairn/le"
+	tagLedgerName = "cairn/ln"
 )
 
 // Hash is a SHA-256 digest.

@@ -18,6 +18,7 @@ const (
 	TxControl TxKind = 5  // pause or resume a contract, redeliver or skip an entry
 	TxToken   TxKind = 6  // operations on tokens
 	TxAccount TxKind = 7  // keys of an account, and accounts of several members
+	TxRelay   TxKind = 10 // show events of another ledger
 	TxErase   TxKind = 12 // erase payloads
 	TxSchema  TxKind = 11 // register a schema
 
@@ -27,7 +28,7 @@ const (
 
 var txKindNames = map[TxKind]string{
 	TxBatch: "batch", TxDeploy: "deploy", TxCall: "call", TxUpgrade: "upgrade", TxControl: "control",
-	TxToken: "token", TxAccount: "account", TxGovernance: "governance", TxDispute: "dispute", TxErase: "erase", TxSchema: "schema",
+	TxToken: "token", TxAccount: "account", TxGovernance: "governance", TxDispute: "dispute", TxRelay: "relay", TxErase: "erase", TxSchema: "schema",
 }
 
 // String is the kind's published name.
@@ -60,7 +61,7 @@ const txVersion = 1
 const txHeadBytes = 1 + 1 + 8 + 33 + 8 + 8
 
 // Body is the part of a transaction that differs by kind: *Batch, *Deploy, *Call,
-// *Upgrade, *Control, *Token, or one of those in accounttx.go and govtx.go.
+// *Upgrade, *Control, *Token, *Erase, *Relay, or one of those in accounttx.go and govtx.go.
 type Body interface {
 	Kind() TxKind
 	appendBody(dst []byte) ([]byte, error)
@@ -166,6 +167,8 @@ func decodeBody(kind TxKind, r *reader) (Body, error) {
 		return decodeToken(r)
 	case TxErase:
 		return decodeErase(r)
+	case TxRelay:
+		return decodeRelay(r)
 	case TxSchema:
 		return decodeSchema(r)
 	case TxAccount:

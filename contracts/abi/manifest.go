@@ -37,10 +37,12 @@ type Manifest struct {
 	State       []StateEntry // optional: what is where in the contract's state
 }
 
-// Subscription delivers every event of one type; its index in
-// Manifest.Events is the handler passed to cairn_event.
+// Subscription delivers every event of one type, of this ledger or of another
+// that is registered under the name Ledger; its index in Manifest.Events is the
+// handler passed to cairn_event.
 type Subscription struct {
 	Type    string
+	Ledger  string // empty: this one
 	Fields  []Field
 	Retries uint8 // how often a delivery that the contract aborts is tried again, in later blocks
 }
@@ -84,10 +86,10 @@ func (k Kind) String() string {
 	return "unknown"
 }
 
-// Handler finds the subscription to an event type.
-func (m *Manifest) Handler(eventType string) (handler uint32, ok bool) {
+// Handler finds the subscription to an event type of a ledger; "" is this one.
+func (m *Manifest) Handler(ledger, eventType string) (handler uint32, ok bool) {
 	for i := range m.Events {
-		if m.Events[i].Type == eventType {
+		if m.Events[i].Type == eventType && m.Events[i].Ledger == ledger {
 			return uint32(i), true
 		}
 	}

@@ -39,10 +39,10 @@ func TestParseManifest(t *testing.T) {
 	if !reflect.DeepEqual(m, want) {
 		t.Fatalf("manifest = %+v", m)
 	}
-	if h, ok := m.Handler("parking.week.close.v1"); h != 1 || !ok {
+	if h, ok := m.Handler("", "parking.week.close.v1"); h != 1 || !ok {
 		t.Fatal("handler not found")
 	}
-	if _, ok := m.Handler("x"); ok {
+	if _, ok := m.Handler("", "x"); ok {
 		t.Fatal("handler found")
 	}
 	if h, ok := m.Call("set_price"); h != 0 || !ok {

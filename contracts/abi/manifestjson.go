@@ -33,7 +33,7 @@ func (e *ManifestError) Error() string {
 //
 //	{"name": "parking", "version": "1.0.0", "abi": 1, "description": "...",
 //	 "author":  "...", "source": "SHA-256 in hex",
-//	 "events":  [{"type": "...", "fields": [{"name": "...", "kind": "uint"}], "retries": 0}],
+//	 "events":  [{"type": "...", "ledger": "...", "fields": [{"name": "...", "kind": "uint"}], "retries": 0}],
 //	 "init":    {"fields": []},
 //	 "migrate": {"fields": []},
 //	 "calls":   [{"name": "...", "fields": []}],
@@ -43,7 +43,8 @@ func (e *ManifestError) Error() string {
 //
 // A field's kind is uint, int, decimal (with "scale", 0 to 18), bool, string,
 // bytes or time; "path" (dotted, the name by default) and "optional" (false by
-// default) may be given. Only name, version and abi are required.
+// default) may be given. An event's "ledger" is the name of another ledger that
+// it comes from. Only name, version and abi are required.
 func ParseManifest(text []byte) (*Manifest, error) {
 	if len(text) > MaxManifestBytes {
 		return nil, &ManifestError{Text: fmt.Sprintf("has %d bytes, the limit is %d", len(text), MaxManifestBytes)}
@@ -321,7 +322,7 @@ func (p *manifestParser) subscriptions(n *node) []Subscription {
 	var subs []Subscription
 	for i, item := range p.list(n, "events", MaxEvents) {
 		at := fmt.Sprintf("events[%d]", i)
-		if !p.object(item, at, "!type", "fields", "retries") {
+		if !p.object(item, at, "!type", "ledger", "fields", "retries") {
 			return nil
 		}
 		s := Subscription{
@@ -331,7 +332,10 @@ func (p *manifestParser) subscriptions(n *node) []Subscription {
 		if retries := item.members["retries"]; retries != nil {
 			s.Retries = uint8(p.number(retries, at+".retries", MaxRetries))
 		}
-		if slices.ContainsFunc(subs, func(o Subscription) bool { return o.Type == s.Type }) {
+		if ledger := item.members["ledger"]; ledger != nil {
+			s.Ledger = p.contractName(ledger, at+".ledger")
+		}
+		if slices.ContainsFunc(subs, func(o Subscription) bool { return o.Type == s.Type && o.Ledger == s.Ledger }) {
 			p.fail(at+".type", "%q is subscribed to twice", s.Type)
 		}
 		subs = append(subs, s)

@@ -82,8 +82,8 @@ func (s *Sandbox) alone(g *Ground, t *Trace) (*rerun, error) {
 func (r *rerun) repeat(e *Entry) (run *Run, err error) {
 	r.runs = nil
 	switch act := e.Act.(type) {
-	case nil:
-		handler, ok := r.contract.Manifest.Handler(e.Event.Type)
+	case nil, *protocol.ForeignAct:
+		handler, ok := subscription(r.contract.Manifest, e.Kind, e.Event, e.Act)
 		if !ok {
 			return nil, errNotAlone
 		}
@@ -132,12 +132,6 @@ func (run *Run) ledTo(result *Entry) bool {
 // DecodePayload fills in what an entry commits to.
 func (e *Entry) DecodePayload(payload []byte) (err error) {
 	e.payload = payload
-	switch e.Kind {
-	case protocol.EntryEvent, protocol.EntryDuplicate, protocol.EntryEmitted:
-		event, err := protocol.DecodeRecord(payload)
-		e.Event = &event
-		return err
-	}
-	e.Act, err = protocol.DecodeAct(payload)
+	e.Event, e.Act, err = decodePayload(e.Kind, payload)
 	return err
 }

@@ -12,8 +12,8 @@ import (
 type Entry struct {
 	protocol.Entry
 	Index   uint64
-	Event   *protocol.Event // of an event, a duplicate and what a contract emitted
-	Act     any             // of the others, as protocol.DecodeAct answers it
+	Event   *protocol.Event // of an event, a duplicate, what a contract emitted and what another ledger sent
+	Act     any             // of the others and the last, as protocol.DecodeAct answers it
 	Hop     uint8           // contract deliveries between a producer's event and this
 	Erased  bool            // the payload was erased
 	payload []byte
@@ -69,13 +69,7 @@ func (l *Ledger) entry(index uint64, p machine.Payload) (Entry, error) {
 	if protocol.Commitment(p.Blind, p.Bytes) != e.Commitment {
 		return e, fmt.Errorf("the payload is not what it commits to")
 	}
-	switch e.Kind {
-	case protocol.EntryEvent, protocol.EntryDuplicate, protocol.EntryEmitted:
-		event, err := protocol.DecodeRecord(p.Bytes)
-		e.Event = &event
-		return e, err
-	}
-	e.Act, err = protocol.DecodeAct(p.Bytes)
+	e.Event, e.Act, err = decodePayload(e.Kind, p.Bytes)
 	return e, err
 }
 

@@ -382,7 +382,7 @@ func (r *replayer) attempt(e *Past, t *replayTimer, index uint64) (*ReplayedRun,
 		r.host.begin(0, int64(r.timeMs)*1e6)
 		return r.execute(vm.Entrypoint{Kind: vm.Timer, Handler: t.handler}, index, r.h.Contract, abi.AppendTimerHeader(nil, &header))
 	}
-	handler, ok := r.version.manifest.Handler(e.Event.Type)
+	handler, ok := subscription(r.version.manifest, e.Kind, e.Event, e.Act)
 	run := &ReplayedRun{Run: Run{Kind: "event", Handler: handler, Index: index, Code: protocol.CodeMethodUnknown}, Height: r.height}
 	if !ok {
 		return run, nil
@@ -452,7 +452,7 @@ func (r *replayer) name(run *ReplayedRun) {
 			index = r.beyond()
 		}
 		e.ID, e.Source = strconv.FormatUint(index, 10), "/contracts/"+r.version.manifest.Name
-		if _, subscribed := r.version.manifest.Handler(e.Type); subscribed {
+		if _, subscribed := r.version.manifest.Handler("", e.Type); subscribed {
 			r.emitted = append(r.emitted, Past{
 				Index: index, Height: r.height, Kind: protocol.EntryEmitted, Origin: r.h.Contract, Cause: run.Index, Hop: r.host.hop + 1, Event: e,
 			})

@@ -44,10 +44,7 @@ func place(p *Past) []byte {
 func (r *replayer) next() *Past {
 	for r.look = max(r.look, r.events); r.look < len(r.h.Past); r.look++ {
 		p := &r.h.Past[r.look]
-		if p.Event == nil || r.h.own(p) || p.Kind != protocol.EntryEvent && p.Kind != protocol.EntryEmitted {
-			continue
-		}
-		if _, subscribed := r.version.manifest.Handler(p.Event.Type); subscribed {
+		if _, subscribed := subscription(r.version.manifest, p.Kind, p.Event, p.Act); subscribed && !r.h.own(p) {
 			break
 		}
 	}

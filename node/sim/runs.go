@@ -239,10 +239,7 @@ func (r *rerun) deliveries() error {
 	}
 	for i := range entries {
 		e := &entries[i]
-		if e.Kind != protocol.EntryEvent && e.Kind != protocol.EntryEmitted {
-			continue
-		}
-		handler, ok := r.contract.Manifest.Handler(e.Event.Type)
+		handler, ok := subscription(r.contract.Manifest, e.Kind, e.Event, e.Act)
 		if !ok {
 			continue
 		}

@@ -220,6 +220,8 @@ func txOf(e *provenEntry) protocol.Hash {
 		return act.TxID
 	case *protocol.EraseAct:
 		return act.TxID
+	case *protocol.ForeignAct:
+		return act.TxID
 	}
 	return protocol.Hash{}
 }

@@ -39,7 +39,7 @@ func (w *why) words(e *provenEntry) string {
 		return w.movement(act)
 	case *protocol.GapAct:
 		return fmt.Sprintf("declaration of %s that %d events were skipped", e.Origin, act.Count)
-	case nil:
+	case nil, *protocol.ForeignAct:
 		return w.eventWords(e)
 	}
 	return fmt.Sprintf("%s by %s", article(e.Kind.String()), w.name(e.Origin))
@@ -79,6 +79,8 @@ func (w *why) eventWords(e *provenEntry) string {
 		fmt.Fprintf(&b, "%s, emitted by contract %s", e.Event.Type, w.name(e.Origin))
 	case protocol.EntryDuplicate:
 		fmt.Fprintf(&b, "%s, a second arrival of the same event, not counted again", e.Event.Type)
+	case protocol.EntryForeign:
+		fmt.Fprintf(&b, "%s, of another ledger: its cause is %s", e.Event.Type, remoteCause(e.Act))
 	default:
 		fmt.Fprintf(&b, "%s, submitted by %s", e.Event.Type, e.Origin)
 	}
@@ -88,7 +90,7 @@ func (w *why) eventWords(e *provenEntry) string {
 	if e.Event.HasTime {
 		fmt.Fprintf(&b, ", of %s", time.Unix(0, e.Event.TimeNs).UTC().Format(time.RFC3339))
 	}
-	if e.Kind == protocol.EntryEvent {
+	if e.Kind == protocol.EntryEvent || e.Kind == protocol.EntryForeign {
 		fmt.Fprintf(&b, ", source %q, id %q", e.Event.Source, e.Event.ID)
 	}
 	return b.String()
@@ -113,11 +115,23 @@ func (w *why) facts(e *provenEntry) (title string, facts []whyFact, happened tim
 		by = "Came again from"
 	}
 	facts = []whyFact{{by, w.name(e.Origin)}}
+	if e.Kind == protocol.EntryForeign {
+		facts = []whyFact{{"Of another ledger", remoteCause(e.Act)}}
+	}
 	if e.Event.HasTime {
 		happened = time.Unix(0, e.Event.TimeNs).UTC()
 		facts = append(facts, whyFact{"Time of the event", happened.Format(reportTime)})
 	}
 	return title, append(facts, whyFact{"Source and id", e.Event.Source + ", " + e.Event.ID}), happened
+}
+
+// remoteCause names the entry of another ledger that one here stands for.
+func remoteCause(act any) string {
+	foreign, ok := act.(*protocol.ForeignAct)
+	if !ok {
+		return "not shown"
+	}
+	return fmt.Sprintf("entry %d of %s, chain %s, height %d there, leaf %s", foreign.Index, foreign.Ledger, foreign.ChainID, foreign.Height, foreign.Leaf)
 }
 
 // reportTime is how the report writes times.

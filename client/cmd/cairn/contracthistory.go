@@ -207,9 +207,13 @@ func (h *history) add(ctx context.Context, e *rest.Entry) error {
 		return nil
 	}
 	switch e.Kind {
-	case protocol.EntryEvent, protocol.EntryEmitted:
+	case protocol.EntryEvent, protocol.EntryEmitted, protocol.EntryForeign:
 		if e.Event == nil || !own && !h.types[e.Event.Type] {
 			return nil
+		}
+		if e.Kind == protocol.EntryForeign {
+			act := new(protocol.ForeignAct)
+			p.Act, err = act, again(e.Act, act)
 		}
 	case protocol.EntryContract:
 		var about struct {
@@ -243,7 +247,7 @@ func (h *history) add(ctx context.Context, e *rest.Entry) error {
 // there is gone, and a replay would come to something else without saying why.
 func (h *history) erased(ctx context.Context, e *rest.Entry, own bool) error {
 	switch e.Kind {
-	case protocol.EntryEvent, protocol.EntryEmitted:
+	case protocol.EntryEvent, protocol.EntryEmitted, protocol.EntryForeign:
 		receipt, err := h.ledger.Receipt(ctx, e.Index)
 		if err != nil {
 			return err

@@ -1,5 +1,6 @@
 import { Cursor } from './cursor.js';
-import { KIND } from './entry.js';
+import { KIND, MAX_RECORD_BYTES } from './entry.js';
+import { decodeRecord, type Event } from './event.js';
 import { decodeDispute, decodeGovernance, type DisputeAct, type GovernanceAct } from './gov.js';
 import { ACCOUNT_OPS, ERASE_REASONS, SCHEMA_RULES } from './tables.js';
 import { decodeMovement, type Movement } from './token.js';
@@ -15,6 +16,7 @@ export type Act =
   | { kind: typeof KIND.governance; governance: GovernanceAct }
   | { kind: typeof KIND.dispute; dispute: DisputeAct }
   | { kind: typeof KIND.erase; erase: EraseAct }
+  | { kind: typeof KIND.foreign; foreign: ForeignAct }
   | { kind: typeof KIND.schema; schema: SchemaAct };
 
 const firstContractTx = 2;
@@ -72,6 +74,25 @@ export interface EraseAct {
   txId: Uint8Array;
 }
 
+/** An event of another ledger, and where it stands there. */
+export interface ForeignAct {
+  /** Its name here. */
+  ledger: string;
+  /** Not necessarily UTF-8. */
+  chainId: Uint8Array;
+  /** Of the entry there. */
+  index: bigint;
+  height: bigint;
+  timeMs: bigint;
+  /** Producer or contract there. */
+  origin: Uint8Array;
+  /** Event or emitted. */
+  entryKind: number;
+  leaf: Uint8Array;
+  txId: Uint8Array;
+  event: Event;
+}
+
 /** A version of an event type's schema that was registered. */
 export interface SchemaAct {
   /** Not necessarily UTF-8. */
@@ -87,6 +108,9 @@ export interface SchemaAct {
 const maxSchemaType = 256;
 const maxSchemaVersions = 10_000;
 const maxAccountName = 64;
+const maxChainId = 50;
+const maxLedgerName = 32;
+const maxForeignRecord = MAX_RECORD_BYTES - 512;
 const maxMethodName = 64;
 const maxArgsBytes = 16 << 10;
 const maxTimerData = 1 << 10;
@@ -114,6 +138,8 @@ export function decodeAct(payload: Uint8Array): Act {
       return done(c, { kind, dispute: decodeDispute(c) });
     case KIND.erase:
       return done(c, { kind, erase: eraseAct(c) });
+    case KIND.foreign:
+      return foreignAct(c);
     case KIND.schema:
       return done(c, { kind, schema: schemaAct(c) });
     default:
@@ -181,4 +207,25 @@ function schemaAct(c: Cursor): SchemaAct {
   };
   if (SCHEMA_RULES[act.rule] === undefined) c.fail(`rule ${act.rule} is not known`);
   return act;
+}
+
+function foreignAct(c: Cursor): Act {
+  const ledger = String.fromCharCode(...c.bytes(maxLedgerName, 'ledger'));
+  if (!/^[a-z][a-z0-9-]*$/.test(ledger)) c.fail('the ledger has no name');
+  const chainId = c.bytes(maxChainId, 'chain id');
+  const place = { index: c.u64('index'), height: c.u64('height'), timeMs: c.u64('time') };
+  const entryKind = c.u8('kind');
+  if (entryKind !== KIND.event && entryKind !== KIND.emitted) c.fail(`an entry of kind ${entryKind} holds no event`);
+  const origin = c.take(20, 'origin').slice();
+  const leaf = c.hash('leaf');
+  const txId = c.hash('transaction id');
+  const record = c.bytes(maxForeignRecord, 'record');
+  c.end();
+  let event: Event;
+  try {
+    event = decodeRecord(record);
+  } catch (e) {
+    return c.fail(`the event of another ledger: ${String(e)}`);
+  }
+  return { kind: KIND.foreign, foreign: { ledger, chainId, ...place, entryKind, origin, leaf, txId, event } };
 }

@@ -4,7 +4,8 @@ import { encode } from './text.js';
 
 /** The kinds whose payload this package reads. */
 export const KIND = {
-  event: 1, duplicate: 2, gap: 3, emitted: 4, deadLetter: 5, contract: 6, timer: 7, token: 8, account: 9, governance: 10, dispute: 11, erase: 12, schema: 14,
+  event: 1, duplicate: 2, gap: 3, emitted: 4, deadLetter: 5, contract: 6, timer: 7, token: 8, account: 9, governance: 10, dispute: 11, erase: 12,
+  foreign: 13, schema: 14,
 } as const;
 
 /** Size of an encoded entry. */
@@ -20,9 +21,9 @@ export interface Entry {
   height: number;
   /** That block's time, Unix milliseconds. */
   timeMs: number;
-  /** Producer, author or contract: 20 octets. */
+  /** Producer, author, contract or other ledger: 20 octets. */
   origin: Uint8Array;
-  /** Zero unless a producer's stream: 16 octets. */
+  /** Zero unless a producer's stream, or another ledger's name: 16 octets. */
   stream: Uint8Array;
   sequence: number;
   /** Index of the entry that led to it; undefined where none did. */

@@ -45,6 +45,20 @@ export interface GovAction {
   on?: boolean;
   force?: boolean;
   logKey?: Uint8Array;
+  ledger?: LedgerTerms;
+}
+
+/** Whom the council trusts to speak for another ledger. */
+export interface LedgerTerms {
+  /** Not necessarily UTF-8. */
+  chainId: Uint8Array;
+  genesisHash: Uint8Array;
+  /** Of the validator set; zero in a change leaves what is trusted as it is. */
+  set: Uint8Array;
+  since: bigint;
+  atMs: bigint;
+  periodMs: bigint;
+  maxAgeMs: bigint;
 }
 
 /** A step of a proposal, or what the ledger itself decided. */
@@ -80,6 +94,7 @@ const maxUint64 = (1n << 64n) - 1n;
 const maxTitle = 128;
 const maxText = 4 << 10;
 const maxAttribute = 1_024;
+const maxChainId = 50;
 const maxTally = 100_000_000;
 const maxGrants = 64;
 const maxGrantBytes = 256;
@@ -97,7 +112,7 @@ const readers: readonly [Field, (c: Cursor, what: string) => unknown][] = [
   ['proof', octets(64)], ['hash', octets(32)], ['name', text], ['uri', text], ['asset', text], ['weight', number], ['power', number],
   ['value', number], ['height', number], ['each', number], ['limit', number], ['periodMs', number], ['roles', roles],
   ['grants', grants], ['quota', quota], ['on', flag], ['force', flag],
-  ['logKey', octets(32)],
+  ['logKey', octets(32)], ['ledger', ledger],
 ];
 
 // The fields that actions of a kind have.
@@ -118,6 +133,8 @@ const fields: Readonly<Record<string, readonly Field[]>> = {
   reward: ['account', 'name', 'asset', 'each', 'limit', 'periodMs'],
   fees: ['account', 'asset', 'each', 'limit'],
   'log-key': ['validator', 'logKey'],
+  ledger: ['name', 'grants', 'quota', 'ledger'],
+  suspend: ['name', 'on'],
 };
 
 function roles(c: Cursor): number {
@@ -134,6 +151,15 @@ function grants(c: Cursor): Grants {
 
 function quota(c: Cursor): bigint[] {
   return Array.from({ length: 4 }, () => c.uvarint64(maxUint64, 'quota'));
+}
+
+function ledger(c: Cursor): LedgerTerms {
+  const names = { chainId: c.bytes(maxChainId, 'chain id'), genesisHash: c.hash('genesis hash'), set: c.hash('set') };
+  const one = () => c.uvarint64(maxUint64, 'ledger');
+  const since = one();
+  const atMs = one();
+  const periodMs = one();
+  return { ...names, since, atMs, periodMs, maxAgeMs: one() };
 }
 
 function action(c: Cursor): GovAction {

@@ -22,7 +22,7 @@ export { entryWords, octetWords, sentence, stateWords } from './words.js';
 export { decodeRecord, type DataForm, type Event, eventJSON, type Extension } from './event.js';
 export { commitmentOf, type Entry, entryBytes, typeHash } from './entry.js';
 export { ACCOUNT_OPS, CODES, ENTRY_KINDS, ERASE_REASONS, TOKEN_KINDS, TX_KINDS } from './tables.js';
-export type { AccountAct, Act, ContractAct, EraseAct, TimerAct } from './act.js';
+export type { AccountAct, Act, ContractAct, EraseAct, ForeignAct, TimerAct } from './act.js';
 export type { Movement, MovementPart, TokenOp } from './token.js';
 export { EMPTY_ROOT, inclusionRoot, leafHash, nodeHash, pathLength, treeRoot, verifyConsistency, verifyInclusion } from './log.js';
 export { decodeState, STATE_PLACEHOLDER, type StateLeaf, type StateProof, stateRoot, verifyState } from './state.js';

@@ -53,7 +53,7 @@ export interface EntryStatement {
   /** The receipt shows no payload, so the members below are absent. */
   withheld: boolean;
   payload: Uint8Array | undefined;
-  /** Of an event, a duplicate or an emitted event. */
+  /** Of an event, a duplicate, an emitted event or one of another ledger. */
   event: Event | undefined;
   /** Of a gap: sequences never to be sent. */
   skipped: bigint | undefined;
@@ -143,6 +143,11 @@ function describeAct(s: Omit<EntryStatement, 'logRoot'>, kind: number, payload: 
       return;
     case KIND.contract:
       s.contract = contractStatement(act.contract);
+      return;
+    case KIND.foreign:
+      s.event = act.foreign.event;
+      if (hex(typeHash(s.event.type)) !== s.type) fail('type', `the event's type is ${JSON.stringify(s.event.type)}`);
+      s.act = act;
       return;
     default:
       s.act = act;

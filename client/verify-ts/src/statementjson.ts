@@ -6,8 +6,8 @@ import { KIND } from './entry.js';
 import { eventJSON } from './event.js';
 import { compactJSON } from './json.js';
 import type { EntryStatement, StateStatement, Statement } from './statement.js';
-import { type DisputeAct, type GovAction, type GovernanceAct, type Grants, ROLES } from './gov.js';
-import { ACCOUNT_OPS, ERASE_REASONS, GOV_KINDS, GOV_STEPS, RULINGS, SCHEMA_RULES, TOKEN_KINDS, TX_KINDS } from './tables.js';
+import { type DisputeAct, type GovAction, type GovernanceAct, type Grants, type LedgerTerms, ROLES } from './gov.js';
+import { ACCOUNT_OPS, ENTRY_KINDS, ERASE_REASONS, GOV_KINDS, GOV_STEPS, RULINGS, SCHEMA_RULES, TOKEN_KINDS, TX_KINDS } from './tables.js';
 import { jsonOctets, jsonString } from './text.js';
 import type { Movement, TokenOp } from './token.js';
 
@@ -114,6 +114,13 @@ export function actJSON(act: Act): string {
       return governanceJSON(act.governance);
     case KIND.dispute:
       return disputeJSON(act.dispute);
+    case KIND.foreign: {
+      const f = act.foreign;
+      return object({
+        ledger: jsonString(f.ledger), chainId: jsonOctets(f.chainId), index: String(f.index), height: String(f.height), timeMs: String(f.timeMs),
+        kind: jsonString(ENTRY_KINDS[f.entryKind]!), origin: jsonString(addressText(f.origin)), leaf: hexText(f.leaf), txId: hexText(f.txId),
+      });
+    }
     case KIND.erase:
       return object({ reason: jsonString(ERASE_REASONS[act.erase.reason]!), index: String(act.erase.index), txId: hexText(act.erase.txId) });
     case KIND.schema: {
@@ -141,6 +148,14 @@ function governanceJSON(g: GovernanceAct): string {
   });
 }
 
+function ledgerJSON(l: LedgerTerms): string | undefined {
+  if ([l.chainId, l.genesisHash, l.set].every(isZero) && [l.since, l.atMs, l.periodMs, l.maxAgeMs].every((n) => n === 0n)) return undefined;
+  return object({
+    chainId: jsonOctets(l.chainId), genesisHash: hexText(l.genesisHash), set: notZero(l.set, hexText), since: count(l.since), atMs: count(l.atMs),
+    periodMs: String(l.periodMs), maxAgeMs: count(l.maxAgeMs),
+  });
+}
+
 function actionJSON(a: GovAction): string {
   return object({
     kind: jsonString(GOV_KINDS[a.kind]!), account: notZero(a.account, address), contract: notZero(a.contract, address),
@@ -152,6 +167,7 @@ function actionJSON(a: GovAction): string {
     quota: a.quota && a.quota.some((n) => n > 0n)
       ? object({ blocks: String(a.quota[0]), events: count(a.quota[1]), bytes: count(a.quota[2]), gas: count(a.quota[3]) }) : undefined,
     on: a.on ? 'true' : undefined, force: a.force ? 'true' : undefined, logKey: notZero(a.logKey, octets),
+    ledger: a.ledger && ledgerJSON(a.ledger),
   });
 }
 

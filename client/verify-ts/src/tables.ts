@@ -85,6 +85,16 @@ export const CODES: Readonly<Record<number, string>> = {
   262: 'ERASE_DENIED',
   263: 'ENTRY_UNKNOWN',
   264: 'ERASE_BUSY',
+  270: 'LEDGER_UNKNOWN',
+  271: 'LEDGER_SUSPENDED',
+  272: 'RELAY_PROOF',
+  273: 'RELAY_CHAIN',
+  274: 'RELAY_ANCHOR',
+  275: 'RELAY_EXPIRED',
+  276: 'RELAY_STALE',
+  277: 'RELAY_AHEAD',
+  278: 'RELAY_NOT_ACCEPTED',
+  279: 'RELAYED',
   280: 'SCHEMA_INVALID',
   281: 'SCHEMA_INCOMPATIBLE',
   282: 'SCHEMA_OWNER',
@@ -119,6 +129,7 @@ export const ENTRY_KINDS: Readonly<Record<number, string>> = {
   10: 'governance',
   11: 'dispute',
   12: 'erase',
+  13: 'foreign',
   14: 'schema',
 };
 
@@ -133,6 +144,7 @@ export const TX_KINDS: Readonly<Record<number, string>> = {
   7: 'account',
   8: 'governance',
   9: 'dispute',
+  10: 'relay',
   11: 'schema',
   12: 'erase',
 };
@@ -191,6 +203,8 @@ export const GOV_KINDS: Readonly<Record<number, string>> = {
   14: 'reward',
   15: 'fees',
   16: 'log-key',
+  17: 'ledger',
+  18: 'suspend',
 };
 
 /** Steps of governance. */

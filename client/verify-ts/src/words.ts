@@ -1,3 +1,5 @@
+import type { ForeignAct } from './act.js';
+import { addressText } from './address.js';
 import { hex } from './bytes.js';
 import { KIND } from './entry.js';
 import type { Event } from './event.js';
@@ -17,7 +19,7 @@ export function sentence(s: Statement): string {
 
 /** What the entry is, without a full stop. */
 export function entryWords(s: EntryStatement): string {
-  const stream = s.stream === undefined ? '' : `, at sequence ${s.sequence} of stream ${s.stream}`;
+  const stream = s.stream === undefined || s.act?.kind === KIND.foreign ? '' : `, at sequence ${s.sequence} of stream ${s.stream}`;
   return `entry ${s.index} (of ${s.logSize}) is ${kindWords(s)}${stream}, recorded by block ${s.height} of ${s.time}`;
 }
 
@@ -26,6 +28,7 @@ function kindWords(s: EntryStatement): string {
   if (s.withheld) return `of kind ${s.kind}, from ${s.origin}, and commits to a payload not shown here`;
   if (s.event !== undefined) {
     const event = `event ${eventWords(s.event)}`;
+    if (s.act?.kind === KIND.foreign) return `${event}, ${foreignWords(s.act.foreign)}`;
     if (s.kind === 'duplicate') return `a second arrival of ${event}, submitted by ${s.origin} and not counted again: the first is ${cause}`;
     if (s.kind === 'emitted') return `${event}, emitted by contract ${s.origin} because of ${cause}`;
     return `${event}, submitted by ${s.origin}`;
@@ -61,6 +64,15 @@ function actWords(s: EntryStatement, cause: string): string {
     return `the erasure of the payload of entry ${index} by ${s.origin}, for the reason "${ERASE_REASONS[reason]}"`;
   }
   return `of kind ${s.kind}, from ${s.origin}${because}`;
+}
+
+/** Where an event of another ledger stands there. */
+function foreignWords(f: ForeignAct): string {
+  const maker = f.entryKind === KIND.emitted ? 'contract' : 'producer';
+  return (
+    `of the ledger ${f.ledger}: entry ${f.index} of chain ${quote(f.chainId)}, recorded there by block ${f.height}, ` +
+    `of the ${maker} ${addressText(f.origin)}, leaf ${hex(f.leaf)}, shown by transaction ${hex(f.txId)}`
+  );
 }
 
 /** What the key has, without a full stop. */

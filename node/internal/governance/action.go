@@ -73,6 +73,10 @@ func (c *Change) action(a *protocol.GovAction) error {
 		return c.node(a)
 	case protocol.GovReward:
 		return bank.SetReward(c.State, bank.Reward{Type: a.Name, Asset: a.Asset, From: a.Account, Each: a.Each, Limit: a.Limit, PeriodMs: a.PeriodMs})
+	case protocol.GovLedger:
+		return c.ledger(a)
+	case protocol.GovSuspend:
+		return c.suspendLedger(a)
 	case protocol.GovFees:
 		return bank.SetFees(c.State, &bank.Fees{Asset: a.Asset, To: a.Account, PerEvent: a.Each, PerMillionGas: a.Limit})
 	}

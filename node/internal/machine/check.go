@@ -22,6 +22,7 @@ type checked struct {
 	sender protocol.Address
 	stream protocol.StreamID // of a batch
 	events []preparedEvent   // of a batch
+	relay  *relay            // of a relay
 	size   int               // as signed
 	bytes  int               // in memory
 	cause  uint64            // entry that led to it, or NoCause
@@ -59,6 +60,12 @@ func (m *Machine) check(raw []byte) (*checked, error) {
 			return nil, err
 		}
 	}
+	if body, ok := tx.Body.(*protocol.Relay); ok {
+		c.bytes *= 3 // as signed, as a testimony, and its sets
+		if c.relay, err = newRelay(body); err != nil {
+			return nil, err
+		}
+	}
 	m.seen.put(id, c)
 	return c, nil
 }
@@ -85,8 +92,9 @@ func prepare(batch *protocol.Batch) ([]preparedEvent, error) {
 	return events, nil
 }
 
-// checkAll checks a block's transactions in parallel; results and refusals
-// are placed by index.
+// checkAll checks a block's transactions in parallel, and the proofs of its
+// relays, whose refusals are remembered for when they are executed; results and
+// refusals are placed by index.
 func (m *Machine) checkAll(txs [][]byte) ([]*checked, []error) {
 	out, errs := make([]*checked, len(txs)), make([]error, len(txs))
 	next := make(chan int, len(txs))
@@ -98,7 +106,9 @@ func (m *Machine) checkAll(txs [][]byte) ([]*checked, []error) {
 	for range min(len(txs), runtime.GOMAXPROCS(0)) {
 		group.Go(func() {
 			for i := range next {
-				out[i], errs[i] = m.check(txs[i])
+				if out[i], errs[i] = m.check(txs[i]); errs[i] == nil && out[i].relay != nil {
+					out[i].relay.verify()
+				}
 			}
 		})
 	}
@@ -121,7 +131,11 @@ func (m *Machine) CheckTx(state State, head store.Head, raw []byte) error {
 	if err != nil {
 		return err
 	}
-	return m.door(state, &params, &party, c, head.Height+1)
+	if err := m.door(state, &params, &party, c, head.Height+1); err != nil || c.relay == nil {
+		return err
+	}
+	_, err = judge(state, head.Height+1, head.TimeMs, c.Body.(*protocol.Relay).Ledger, c.relay)
+	return err
 }
 
 // maxCodeTxs bounds the deployments and upgrades of one block: each may take
@@ -133,21 +147,43 @@ func carriesCode(c *checked) bool {
 	return kind == protocol.TxDeploy || kind == protocol.TxUpgrade
 }
 
+// load counts what is bounded in a block beside its bytes.
+type load struct {
+	code       int    // deployments and upgrades
+	signatures uint64 // that relays carry
+}
+
+// add counts a transaction, unless with it the block would be over a bound.
+func (l *load) add(c *checked) error {
+	if carriesCode(c) {
+		if l.code == maxCodeTxs {
+			return protocol.Refuse(protocol.CodeContractLimit, "a block has more than %d deployments and upgrades", maxCodeTxs)
+		}
+		l.code++
+	}
+	if c.relay != nil {
+		more := c.relay.testimony.Work().Signatures
+		if l.signatures+more > maxRelaySignatures {
+			return protocol.Refuse(protocol.CodeTooLarge, "the relays of a block carry more than %d signatures", maxRelaySignatures)
+		}
+		l.signatures += more
+	}
+	return nil
+}
+
 // Valid says whether a proposal may hold the transactions: their form, their
-// signatures and how many carry code, nothing that depends on state. It is pure.
+// signatures and what is bounded in a block, nothing that depends on state. It
+// is pure.
 func (m *Machine) Valid(txs [][]byte) error {
 	all, errs := m.checkAll(txs)
-	code := 0
+	var l load
 	for i, err := range errs {
 		if err != nil {
 			return err
 		}
-		if carriesCode(all[i]) {
-			code++
+		if err := l.add(all[i]); err != nil {
+			return err
 		}
-	}
-	if code > maxCodeTxs {
-		return protocol.Refuse(protocol.CodeContractLimit, "a block with %d deployments and upgrades, at most %d are allowed", code, maxCodeTxs)
 	}
 	return nil
 }
@@ -168,7 +204,7 @@ const framing = 6
 // Order puts the transactions of a proposal in the order a block should have
 // them: as they came, but batches of one stream by sequence, since gossip may
 // have swapped them. What is no valid transaction is left out; what would
-// exceed maxBytes, and more code than a block may have, waits.
+// exceed maxBytes, or another bound of a block, waits.
 func (m *Machine) Order(txs [][]byte, maxBytes int64) [][]byte {
 	all, _ := m.checkAll(txs)
 	type item struct {
@@ -178,15 +214,10 @@ func (m *Machine) Order(txs [][]byte, maxBytes int64) [][]byte {
 	}
 	places := make(map[protocol.StreamID]int)
 	items := make([]item, 0, len(txs))
-	code := 0
+	var l load
 	for i, c := range all {
-		if c == nil {
+		if c == nil || l.add(c) != nil {
 			continue
-		}
-		if carriesCode(c) {
-			if code++; code > maxCodeTxs {
-				continue
-			}
 		}
 		it := item{raw: txs[i], place: i}
 		if batch, ok := c.Body.(*protocol.Batch); ok {

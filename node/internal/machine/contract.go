@@ -29,21 +29,47 @@ type Contract struct {
 // its bytes, shared by every block.
 type contractRules struct {
 	manifest *abi.Manifest
-	handlers map[protocol.TypeHash]uint32 // subscribed event type -> handler
-	events   []*projection.Plan           // by handler
+	handlers map[subscribed]uint32
+	events   []*projection.Plan // by handler
 	init     *projection.Plan
 	migrate  *projection.Plan
 	calls    []*projection.Plan // by handler
 	queries  []*projection.Plan // by handler
 }
 
+// subscribed is what a contract subscribed to: an event type, of this ledger or
+// of another one. What another ledger sent never passes for this one's, nor the
+// other way round.
+type subscribed struct {
+	ledger protocol.StreamID // protocol.LedgerStream of its name; zero: this one
+	event  protocol.TypeHash
+}
+
+// handler finds the subscription to an entry.
+func (r *contractRules) handler(e *protocol.Entry) (handler uint32, ok bool) {
+	s := subscribed{event: e.Type}
+	switch e.Kind {
+	case protocol.EntryEvent, protocol.EntryEmitted:
+	case protocol.EntryForeign:
+		s.ledger = e.Stream
+	default:
+		return 0, false
+	}
+	handler, ok = r.handlers[s]
+	return handler, ok
+}
+
 func newRules(manifest *abi.Manifest) *contractRules {
 	r := &contractRules{
-		manifest: manifest, handlers: make(map[protocol.TypeHash]uint32, len(manifest.Events)),
+		manifest: manifest, handlers: make(map[subscribed]uint32, len(manifest.Events)),
 		init: projection.Arguments(manifest.Init), migrate: projection.Arguments(manifest.Migrate),
 	}
 	for i := range manifest.Events {
-		r.handlers[protocol.NewTypeHash(manifest.Events[i].Type)] = uint32(i)
+		s := subscribed{event: protocol.NewTypeHash(manifest.Events[i].Type)}
+		if ledger := manifest.Events[i].Ledger; ledger != "" {
+			s.ledger = protocol.LedgerStream(ledger)
+		}
+		r.handlers[s] = uint32(i)
 		r.events = append(r.events, projection.Events(manifest.Events[i].Fields))
 	}
 	for i := range manifest.Calls {

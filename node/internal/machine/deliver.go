@@ -158,8 +158,7 @@ func (x *execution) drain(c *consumer, blockGas *uint64) (moved bool, err error)
 		if c.index >= x.base {
 			gas = 0 // this block's own entries are at hand
 		}
-		handler, subscribed := c.rules.handlers[entry.Type]
-		if subscribed && (entry.Kind == protocol.EntryEvent || entry.Kind == protocol.EntryEmitted) {
+		if handler, subscribed := c.rules.handler(&entry.Entry); subscribed {
 			used, again, err := x.deliver(c, entry, c.Manifest.Events[handler].Retries)
 			if err != nil {
 				return moved, err
@@ -271,12 +270,16 @@ func (x *execution) env(self, caller protocol.Address) vm.Env {
 // eventInput builds the record of an event into x.input. A refusal means a
 // field is missing or malformed: the delivery is dead.
 func (x *execution) eventInput(c *Contract, index uint64, entry freshEntry, h *host, payload Payload) (vm.Entrypoint, error) {
-	handler, subscribed := c.rules.handlers[entry.Type]
+	handler, subscribed := c.rules.handler(&entry.Entry)
 	if !subscribed {
 		return vm.Entrypoint{}, protocol.Refuse(protocol.CodeMethodUnknown, "the contract no longer subscribes to the event's type")
 	}
+	record, err := EventRecord(entry.Kind, payload.Bytes)
+	if err != nil {
+		return vm.Entrypoint{}, fmt.Errorf("payload of entry %d at rest: %v", index, err)
+	}
 	var event protocol.RecordView
-	if err := event.Reread(payload.Bytes); err != nil {
+	if err := event.Reread(record); err != nil {
 		return vm.Entrypoint{}, fmt.Errorf("payload of entry %d at rest: %v", index, err)
 	}
 	h.hop = payload.Hop
@@ -293,7 +296,6 @@ func (x *execution) eventInput(c *Contract, index uint64, entry freshEntry, h *h
 	if event.DataForm == protocol.DataJSON {
 		data = event.Data
 	}
-	var err error
 	x.input, err = c.rules.events[handler].Append(x.input, data)
 	return vm.Entrypoint{Kind: vm.Event, Handler: handler}, err
 }

@@ -138,6 +138,7 @@ func (x *execution) mayErase(c *checked, index uint64, auditor bool) (bool, erro
 			return false, err
 		}
 		owner = contract.Author
+	case protocol.EntryForeign: // whose it is, this ledger cannot know: only an auditor erases it
 	case protocol.EntryContract: // what a call was given may be about a person; a deployment is not
 		payload, err := x.payloadAt(index, entry)
 		if err != nil {

@@ -231,6 +231,8 @@ func (x *execution) do(c *checked, out *Outcome) error {
 		return x.token(c, body, out)
 	case *protocol.Erase:
 		return x.erase(c, body, out)
+	case *protocol.Relay:
+		return x.relay(c, body, out)
 	case *protocol.RegisterSchema:
 		return x.registerSchema(c, body, out)
 	}

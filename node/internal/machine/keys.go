@@ -23,6 +23,7 @@ import (
 //	h || contract || unit || due || id -> timer
 //	i || contract || id             -> unit and due point of a timer
 //	x || log index                  -> index of the entry that says the payload was erased
+//	y ...                           -> other ledgers, and which of their entries were relayed (protocol.LedgerPrefix)
 const (
 	prefixStream   = 's'
 	prefixReplay   = 't'

@@ -44,6 +44,9 @@ func mayAsk(s State, party *membership.Party, body protocol.Body) error {
 	if body.Kind() == protocol.TxDispute {
 		return mayDispute(party, body)
 	}
+	if body.Kind() == protocol.TxRelay && party.Roles == 0 {
+		return protocol.Refuse(protocol.CodeUnauthorized, "account %s has no role: whoever has one may relay", party.Address)
+	}
 	return party.Require(roleFor(body))
 }
 
@@ -139,10 +142,10 @@ func amount(batch *protocol.Batch, absorbed int) membership.Amount {
 	return a
 }
 
-// runs is 1 for a body that runs a contract: then some gas must be left.
+// runs is 1 for a body that uses gas: then some must be left.
 func runs(body protocol.Body) uint64 {
 	switch body.Kind() {
-	case protocol.TxDeploy, protocol.TxCall, protocol.TxUpgrade, protocol.TxControl:
+	case protocol.TxDeploy, protocol.TxCall, protocol.TxUpgrade, protocol.TxControl, protocol.TxRelay:
 		return 1
 	}
 	return 0

@@ -104,6 +104,8 @@ func (x *execution) reserveGas(c *checked) (*bank.Reservation, error) {
 	switch c.Body.Kind() {
 	case protocol.TxDeploy, protocol.TxUpgrade, protocol.TxCall, protocol.TxControl:
 		return x.bankOf(0, protocol.Blind{}).Reserve(f, c.sender, f.ForGas(x.params.DeliveryGas))
+	case protocol.TxRelay:
+		return x.bankOf(0, protocol.Blind{}).Reserve(f, c.sender, f.ForGas(relayGas(c)))
 	}
 	return nil, nil
 }
