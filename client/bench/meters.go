@@ -25,7 +25,7 @@ const (
 
 // meterTariff is the deployment's: a flat price, and readings that are stamped
 // with their start.
-const meterTariff = `{"stamp":"start","tariff":"bench","effective":"2000-01-01T00:00:00Z","bands":"flat 40"}`
+const meterTariff = `{"stamp":"start","asset":"` + money + `","tariff":"bench","effective":"2000-01-01T00:00:00Z","bands":"flat 40"}`
 
 // meters are what the metering contract bills.
 type meters struct {
@@ -90,7 +90,7 @@ func (m *meters) setUp(ctx context.Context, c *client.Client, author protocol.Pr
 	address := payer.Address()
 	for _, call := range [...]struct{ method, args string }{
 		{"register", fmt.Sprintf(`{"meter":%q,"account":%q,"tariff":"bench"}`, name, name)},
-		{"payBy", fmt.Sprintf(`{"meter":%q,"asset":%q,"payer":%q}`, name, money, base64.StdEncoding.EncodeToString(address[:]))},
+		{"payBy", fmt.Sprintf(`{"meter":%q,"payer":%q}`, name, base64.StdEncoding.EncodeToString(address[:]))},
 	} {
 		if _, err := c.Call(ctx, author, m.contract, call.method, json.RawMessage(call.args)); err != nil {
 			return fmt.Errorf("%s: %w", call.method, err)

@@ -60,9 +60,9 @@ func TestSteelMonthPaidByAllowance(t *testing.T) {
 	c.Allow("carol", "KRW", endowed)
 	c.Call("alice", "register", contracttest.Args{"meter": "works", "account": "steelmaker", "tariff": "industrial"})
 	carol, alice := contracttest.Address("carol"), contracttest.Address("alice")
-	c.Call("bob", "payBy", contracttest.Args{"meter": "works", "asset": "KRW", "payer": carol[:]}).Refused(codeForbidden)
-	c.Call("alice", "payBy", contracttest.Args{"meter": "works", "asset": "KR W", "payer": carol[:]}).Refused(codeBadParameters)
-	paid := c.Call("alice", "payBy", contracttest.Args{"meter": "works", "asset": "KRW", "payer": carol[:]})
+	c.Call("bob", "payBy", contracttest.Args{"meter": "works", "payer": carol[:]}).Refused(codeForbidden)
+	c.Call("alice", "payBy", contracttest.Args{"meter": "works", "payer": carol[1:]}).Refused(codeBadParameters)
+	paid := c.Call("alice", "payBy", contracttest.Args{"meter": "works", "payer": carol[:]})
 	c.Events(steelEvents(t, rows)...)
 	closed := c.Event("metering.period.close.v1", "works", `{}`, contracttest.From("alice"))
 	closed.WantEmitted("metering.bill.v1", fmt.Sprintf(`{"mode":"allowance","total":%d,"arrears":0}`, bill.total))
@@ -112,9 +112,9 @@ func TestSteelMonthPaidByAllowance(t *testing.T) {
 	}
 	t.Logf("%d readings, %d entries of debits, %d minor units", reading, entries, sum)
 
-	c.Call("bob", "payOut", contracttest.Args{"asset": "KRW", "to": alice[:], "amount": 1}).Refused(codeForbidden)
-	c.Call("alice", "payOut", contracttest.Args{"asset": "KRW", "to": alice[:], "amount": sum + 1}).Refused(codeUnfunded)
-	c.Call("alice", "payOut", contracttest.Args{"asset": "KRW", "to": alice[:], "amount": sum})
+	c.Call("bob", "payOut", contracttest.Args{"to": alice[:], "amount": 1}).Refused(codeForbidden)
+	c.Call("alice", "payOut", contracttest.Args{"to": alice[:], "amount": sum + 1}).Refused(codeUnfunded)
+	c.Call("alice", "payOut", contracttest.Args{"to": alice[:], "amount": sum})
 	c.WantBalance("alice", "KRW", uint64(sum))
 }
 
@@ -126,7 +126,7 @@ func TestArrears(t *testing.T) {
 	carol := contracttest.Address("carol")
 	home := contracttest.Args{"meter": "home", "account": "Ada", "tariff": "industrial"}
 	c.Call("alice", "register", home)
-	c.Call("alice", "payBy", contracttest.Args{"meter": "home", "asset": "KRW", "payer": carol[:]})
+	c.Call("alice", "payBy", contracttest.Args{"meter": "home", "payer": carol[:]})
 	read := func(at string) *contracttest.Result {
 		t.Helper()
 		return c.Event("metering.reading.v1", "home", `{"quantity":1,"band":"Medium_Load"}`, contracttest.Time("2018-03-01T"+at+":00Z"))

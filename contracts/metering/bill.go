@@ -61,20 +61,39 @@ func (list items) total() (x exact) {
 	return x
 }
 
-// floor is the sum in whole minor units: what a prepaid period has cost so far.
-func (list items) floor() uint64 { return list.total().floor() }
+// cost is what the open period has cost so far: the sum of its items, without
+// the lists that a bill needs.
+func (m *meter) cost() (x exact) {
+	t := m.terms.unpack()
+	quantity := uint64(0)
+	for i := range t.bands {
+		if s := &m.sums[i]; s.readings > 0 {
+			x = x.plus(times(s.quantity, t.bands[i].price))
+			quantity += s.quantity
+		}
+	}
+	below := uint64(0)
+	for i := range t.tiers {
+		if quantity <= below {
+			break
+		}
+		x = x.plus(times(min(quantity, t.tiers[i].end)-below, t.tiers[i].price))
+		below = t.tiers[i].end
+	}
+	if t.demand > 0 {
+		x = x.plus(times(m.peak*uint64(60/m.clock.intervalMinutes), t.demand)) // a period without readings has no peak
+	}
+	return x.plus(times(scale, t.fixed))
+}
 
-// close bills the open period: its total is rounded half up, once. A prepaid
-// one was debited the whole units of every reading, so at most one is left.
+// close bills the open period: its total is rounded half up, once. One that is
+// paid by allowance was debited the whole units of every reading, so at most one is left.
 // It answers how much it wrote, as closeBytes counts.
 func (m *meter) close(sec int64) (written int) {
 	t := m.terms.unpack()
 	list := m.items(t)
-	if m.prepaid {
-		written = toldBytes * m.settle(list.total().halfUp(), sec)
-	}
 	if m.collects() {
-		written = toldBytes * m.finish(list.total().halfUp())
+		written = toldBytes * m.finish(list.total().halfUp(), sec)
 	}
 	data := m.bill(&t, list)
 	m.open, m.closed, m.closedPeriod = false, true, m.period

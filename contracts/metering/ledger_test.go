@@ -19,7 +19,7 @@ func deployed(t *testing.T, args contracttest.Args) *contracttest.Contract {
 	t.Helper()
 	all := contracttest.Args{
 		"tariff": "industrial", "effective": "2018-01-01T00:00:00+09:00",
-		"bands": "Light_Load 56.1, Medium_Load 109.0, Maximum_Load 191.1", "demandPrice": 8320,
+		"asset": "KRW", "bands": "Light_Load 56.1, Medium_Load 109.0, Maximum_Load 191.1", "demandPrice": 8320,
 	}
 	for name, value := range args {
 		all[name] = value
@@ -120,40 +120,47 @@ func checkCauses(t *testing.T, c *contracttest.Contract, s *statement, want *ste
 	}
 }
 
-// A prepaid account on the ledger: credits by event and by call, the warning,
-// the end of the grace, and what is refused.
+// A prepaid meter on the ledger: the warning, the end of the grace, the way
+// back, and what is refused.
 func TestPrepaidOnLedger(t *testing.T) {
 	c := deployed(t, contracttest.Args{"stamp": "start", "lowBalance": 1000, "graceHours": 1})
-	home := contracttest.Args{"meter": "home", "account": "Ada", "tariff": "industrial", "prepaid": true}
+	c.Issue("KRW", 70_000, "carol")
+	c.Allow("carol", "KRW", 10_000_000)
+	carol := contracttest.Address("carol")
+	home := contracttest.Args{"meter": "home", "account": "Ada", "tariff": "industrial"}
+	pay := contracttest.Args{"meter": "home", "payer": carol[:], "prepaid": true}
 	c.Call("bob", "register", home).Refused(codeForbidden)
+	c.Call("alice", "payBy", pay).Refused(codeUnknownMeter)
 	c.Call("alice", "register", home)
-	c.Event("metering.topup.v1", "Ada", `{"amount":100000}`, contracttest.From("bob")).Refused(codeForbidden)
-	c.Event("metering.topup.v1", "Ada", `{"amount":-1}`, contracttest.From("alice")).Dead(protocol.CodeProjection)
-	c.Event("metering.topup.v1", "Ada", `{"amount":70000}`, contracttest.From("alice"))
+	c.Call("alice", "payBy", pay)
 	read := func(at string, kwh string) *contracttest.Result {
 		t.Helper()
 		return c.Event("metering.reading.v1", "home", `{"quantity":`+kwh+`,"band":"Light_Load"}`, contracttest.Time("2018-03-01T"+at+":00Z"))
 	}
-	read("00:00", "2.0") // 112.2 and a demand of 66560
-	c.Want("balance", contracttest.Args{"account": "Ada"}, `{"credited":70000,"debited":66672,"balance":3328,"low":false}`)
+	first := read("00:00", "2.0") // 112.2 and a demand of 66560
+	if moves := c.Movements(first.Index); len(moves) != 1 || moves[0].Kind != protocol.TokenDebit || moves[0].Cause != first.Index || moves[0].Amount != 66_672 {
+		t.Errorf("%+v", moves)
+	}
+	c.Want("balance", contracttest.Args{"meter": "home"}, `{"balance":3328,"owed":0,"low":false}`)
 	read("00:15", "2.01").WantEmitted("metering.balance.low.v1") // 0.04 kW more: 332.8 and 112.761
 	read("00:30", "2.080001").WantEmitted("metering.balance.low.v1", `{"account":"Ada","meter":"home","balance":436}`)
 	read("00:45", "0.0000001").Dead(protocol.CodeProjection)
-	read("01:00", "9").WantEmitted("metering.disconnect.v1") // below zero: an hour of grace
+	read("01:00", "9").WantEmitted("metering.unpaid.v1", `{"code":230}`) // an hour of grace
 	read("01:45", "0").WantEmitted("metering.disconnect.v1")
 	read("02:00", "0").WantEmitted("metering.disconnect.v1", `{"meter":"home"}`)
-	c.Call("alice", "credit", contracttest.Args{"account": "Ada", "amount": 1_000_000}).WantEmitted("metering.reconnect.v1", `{"meter":"home"}`)
+	c.Token("author", protocol.TokenOp{Kind: protocol.TokenMint, Asset: "KRW", Account: carol, Amount: 1_000_000})
+	c.Call("bob", "collect", contracttest.Args{"meter": "home"}).WantEmitted("metering.reconnect.v1", `{"meter":"home"}`)
 	c.Event("metering.period.close.v1", "*", `{"period":"2018-03"}`, contracttest.From("alice")).
-		WantEmitted("metering.bill.v1", `{"mode":"prepaid","readings":6,"total":300367}`)
+		WantEmitted("metering.bill.v1", `{"mode":"prepaid","readings":6,"total":300367,"arrears":0}`)
 	read("03:00", "1").Refused(codeLateReading)
-	c.Want("balance", contracttest.Args{"account": "Ada"}, `{"credited":1070000,"debited":300367,"balance":769633}`)
-	c.Both()
+	c.Want("balance", contracttest.Args{"meter": "home"}, `{"balance":769633,"owed":0}`)
 }
 
 // A message that closes all meters stays within a delivery's gas with the
 // largest bills there are, and the next one goes on where it stopped.
 func TestCloseAllOnLedger(t *testing.T) {
-	c := deployed(t, contracttest.Args{"stamp": "start", "graceHours": 100})
+	c := deployed(t, contracttest.Args{"stamp": "start", "lowBalance": 1, "graceHours": 100})
+	carol := contracttest.Address("carol")
 	var bands, tiers []string
 	for i := range maxBands {
 		bands = append(bands, fmt.Sprintf("%s%d 123456.123456", strings.Repeat("n", maxBandBytes-1), i))
@@ -169,11 +176,9 @@ func TestCloseAllOnLedger(t *testing.T) {
 	const bills = 30
 	for i := range bills {
 		meter := fmt.Sprintf("%s%04d", large, i)
-		c.Call("alice", "register", contracttest.Args{"meter": meter, "account": meter, "tariff": large, "prepaid": true})
-		for j := range maxLinks - 1 {
-			if i%10 == 0 { // accounts of many meters, all of which are cut off by the close
-				c.Call("alice", "register", contracttest.Args{"meter": fmt.Sprint(i, "-", j), "account": meter, "tariff": large, "prepaid": true})
-			}
+		c.Call("alice", "register", contracttest.Args{"meter": meter, "account": meter, "tariff": large})
+		if i%2 == 0 { // half of them are cut off by the close
+			c.Call("alice", "payBy", contracttest.Args{"meter": meter, "payer": carol[:], "prepaid": true})
 		}
 		for b := range maxBands {
 			data, err := json.Marshal(map[string]any{"quantity": json.Number("1234567.654321"), "band": strings.Repeat("n", maxBandBytes-1) + fmt.Sprint(b)})

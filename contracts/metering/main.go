@@ -8,25 +8,23 @@ import "github.com/cairn-ledger/cairn/contracts/sdk"
 
 // Codes of refused deliveries. README.md explains each.
 const (
-	codeLateReading    = 1  // LATE_READING
-	codeBadQuantity    = 2  // BAD_QUANTITY
-	codeBadName        = 3  // BAD_NAME
-	codeBadParameters  = 4  // BAD_PARAMETERS
-	codeFutureReading  = 5  // FUTURE_READING
-	codePeriodFull     = 6  // PERIOD_FULL
-	codeNotFound       = 7  // NOT_FOUND
-	codeBadState       = 8  // BAD_STATE
-	codeUnknownMeter   = 9  // UNKNOWN_METER
-	codeBadTime        = 10 // BAD_TIME
-	codeUnknownBand    = 11 // UNKNOWN_BAND
-	codeNoTariff       = 12 // NO_TARIFF
-	codeBadTariff      = 13 // BAD_TARIFF
-	codeForbidden      = 14 // FORBIDDEN
-	codePeriodOpen     = 15 // PERIOD_OPEN
-	codeUnknownAccount = 16 // UNKNOWN_ACCOUNT
-	codeBadAmount      = 17 // BAD_AMOUNT
-	codeAccountFull    = 18 // ACCOUNT_FULL
-	codeUnfunded       = 19 // UNFUNDED
+	codeLateReading   = 1  // LATE_READING
+	codeBadQuantity   = 2  // BAD_QUANTITY
+	codeBadName       = 3  // BAD_NAME
+	codeBadParameters = 4  // BAD_PARAMETERS
+	codeFutureReading = 5  // FUTURE_READING
+	codePeriodFull    = 6  // PERIOD_FULL
+	codeNotFound      = 7  // NOT_FOUND
+	codeBadState      = 8  // BAD_STATE
+	codeUnknownMeter  = 9  // UNKNOWN_METER
+	codeBadTime       = 10 // BAD_TIME
+	codeUnknownBand   = 11 // UNKNOWN_BAND
+	codeNoTariff      = 12 // NO_TARIFF
+	codeBadTariff     = 13 // BAD_TARIFF
+	codeForbidden     = 14 // FORBIDDEN
+	codePeriodOpen    = 15 // PERIOD_OPEN
+	codeAccountFull   = 18 // ACCOUNT_FULL
+	codeUnfunded      = 19 // UNFUNDED
 )
 
 // maxNameBytes is of a meter's, account's or tariff's name: with a letter in
@@ -49,13 +47,13 @@ func init() {
 	sdk.OnInit(configure)
 	sdk.OnEvent("metering.reading.v1", reading)
 	sdk.OnEvent("metering.period.close.v1", closePeriods)
-	sdk.OnEvent("metering.topup.v1", topUp)
 	sdk.OnCall("setTariff", setTariff)
 	sdk.OnCall("register", register)
-	sdk.OnCall("credit", credit)
+	sdk.OnCall("collect", collectNow)
 	sdk.OnCall("setOwner", setOwner)
 	sdk.OnCall("payBy", payBy)
 	sdk.OnCall("payOut", payOut)
+	sdk.OnCall("collectDebt", collectDebt)
 	sdk.OnQuery("meter", queryMeter)
 	sdk.OnQuery("balance", queryBalance)
 	sdk.OnQuery("bill", queryBill)
@@ -66,8 +64,8 @@ func init() {
 func main() {}
 
 // reading takes what a meter measured in one interval. In the middle of a
-// postpaid period it costs one state read and one write; a prepaid one reads
-// and writes the account too.
+// period it costs one state read and one write; one that is paid by allowance a
+// debit besides, and a prepaid one the payer's balance.
 func reading(e *sdk.Event) {
 	quantity, label := e.Int(), e.BytesOr(nil)
 	m, known := loadMeter(e.Subject)
@@ -94,11 +92,8 @@ func reading(e *sdk.Event) {
 		sdk.Abort(codeLateReading, "LATE_READING: the gap of this reading is forgotten")
 	}
 	m.add(m.terms.band(at, label), uint64(quantity), e.Index, at.slot)
-	if m.prepaid {
-		m.settle(m.items(m.terms.unpack()).floor(), sdk.Seconds(e.TimeNs()))
-	}
 	if m.collects() {
-		m.collect(m.items(m.terms.unpack()).floor())
+		m.collect(m.cost().floor(), sdk.Seconds(e.TimeNs()))
 	}
 	m.save()
 }

@@ -32,7 +32,6 @@ type meter struct {
 	name    []byte
 	account []byte
 	wanted  []byte // the tariff of the next period
-	prepaid bool
 	origin  []byte // the only signer of its readings; empty: anyone
 	payment        // by whose allowance it is paid, if by one
 	clock   clock
@@ -58,6 +57,9 @@ const (
 	flagOpen
 	flagCollects
 	flagUnpaid
+	flagLow
+	flagCut
+	flagEmpty
 )
 
 const meterFormat = 1
@@ -80,11 +82,11 @@ func decodeMeter(name, record []byte) *meter {
 	flags := r.u8()
 	m := &meter{
 		name: name, account: r.run(), wanted: r.run(), origin: r.run(), clock: unpackClock(&r),
-		prepaid: flags&flagPrepaid != 0, closed: flags&flagClosed != 0, open: flags&flagOpen != 0,
+		closed: flags&flagClosed != 0, open: flags&flagOpen != 0,
 		closedPeriod: int32(r.u32()),
 	}
 	if flags&flagCollects != 0 {
-		m.unpack(&r, flags&flagUnpaid != 0)
+		m.unpack(&r, flags)
 	}
 	if m.open {
 		b := r.raw(openBytes)
@@ -111,21 +113,12 @@ func (m *meter) save() {
 		size += openBytes + m.seen.bytes() + 2 + len(m.terms) + 1 + len(m.sums)*sumBytes
 	}
 	w := newPacker(size)
-	var flags uint8
-	if m.prepaid {
-		flags |= flagPrepaid
-	}
+	flags := m.payment.flags()
 	if m.closed {
 		flags |= flagClosed
 	}
 	if m.open {
 		flags |= flagOpen
-	}
-	if m.collects() {
-		flags |= flagCollects
-	}
-	if m.unpaid {
-		flags |= flagUnpaid
 	}
 	w.u8(meterFormat)
 	w.u8(flags)
@@ -198,20 +191,12 @@ func (m *meter) total() (all sum) {
 	return all
 }
 
-// settle brings what was debited for the open period up to an amount, at the
-// time of a reading or message. It answers how many events that made.
-func (m *meter) settle(amount uint64, sec int64) (told int) {
-	told = mustLoadPurse(m.account).debit(amount-m.charged, sec, m.name)
-	m.charged = amount
-	return told
-}
-
 // register makes a meter known, or changes what is registered of it: the
-// signer at once, the tariff from the next period on, account and mode only
-// while no period is open.
+// signer at once, the tariff from the next period on, the account only while no
+// period is open; then nobody pays by allowance, until payBy names who does.
 func register(r *sdk.Request) {
 	name, account, wanted := r.Bytes(), r.Bytes(), r.Bytes()
-	prepaid, origin := r.BoolOr(false), r.BytesOr(nil)
+	origin := r.BytesOr(nil)
 	s := loadSettings()
 	s.mustOwn(r.Caller)
 	checkName(account)
@@ -223,38 +208,12 @@ func register(r *sdk.Request) {
 		sdk.Abort(codeNoTariff, "NO_TARIFF: the tariff has no version")
 	}
 	m, known := loadMeter(name)
-	moved := !known || m.prepaid != prepaid || string(m.account) != string(account)
-	if moved && m.open {
-		sdk.Abort(codePeriodOpen, "PERIOD_OPEN: account and mode change while no period is open")
+	if known && string(m.account) != string(account) {
+		if m.open {
+			sdk.Abort(codePeriodOpen, "PERIOD_OPEN: the account changes while no period is open")
+		}
+		m.endPayment() // it was the account's before
 	}
-	if moved {
-		m.payment = payment{} // it was for the account before
-		m.move(s, account, prepaid)
-	}
-	m.wanted, m.origin, m.clock = wanted, origin, s.clock
+	m.account, m.wanted, m.origin, m.clock = account, wanted, origin, s.clock
 	m.save()
-}
-
-// move changes whose meter it is. Its supply follows the accounts': one that
-// is cut off for its old account is not for its new one, or the other way round.
-func (m *meter) move(s *settings, account []byte, prepaid bool) {
-	var decides *purse
-	wasCut, isCut := false, false
-	if m.prepaid {
-		decides = mustLoadPurse(m.account)
-		decides.unlink(m.name)
-		wasCut = decides.cut
-	}
-	m.account, m.prepaid = account, prepaid
-	if prepaid {
-		decides = openPurse(s, account)
-		decides.link(m.name)
-		isCut = decides.cut
-	}
-	switch {
-	case isCut && !wasCut:
-		decides.supply("metering.disconnect.v1", m.name)
-	case wasCut && !isCut:
-		decides.supply("metering.reconnect.v1", m.name)
-	}
 }

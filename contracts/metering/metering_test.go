@@ -14,8 +14,9 @@ import (
 
 // Indexes of manifest.json.
 const (
-	eventReading, eventClose, eventTopUp                    = 0, 1, 2
-	callTariff, callRegister, callCredit, callOwner         = 0, 1, 2, 3
+	eventReading, eventClose                                = 0, 1
+	callTariff, callRegister, callCollect, callOwner        = 0, 1, 2, 3
+	callPayBy, callPayOut, callDebt                         = 4, 5, 6
 	queryOfMeter, queryOfBalance, queryOfBill, queryOfBills = 0, 1, 2, 3
 	queryOfTariff                                           = 4
 )
@@ -39,7 +40,9 @@ func TestManifest(t *testing.T) {
 type utility struct {
 	t *testing.T
 	*sdk.Host
-	index uint64 // of the last event
+	index  uint64 // of the last event
+	bank   *sdk.Bank
+	minted int64
 }
 
 // set are the settings of a deployment; those left out are the contract's own.
@@ -66,6 +69,7 @@ func (s set) args() *sdk.Args {
 	number(int64(s.low))
 	number(int64(s.grace))
 	a.Absent() // owner
+	a.Text("EUR")
 	for range 8 {
 		a.Absent() // tariff
 	}
@@ -84,6 +88,7 @@ func text(a *sdk.Args, s string) {
 func newUtility(t *testing.T, s set) *utility {
 	t.Helper()
 	c := &utility{t: t, Host: sdk.NewHost()}
+	c.openBank()
 	if err := c.Init(s.args()); err != nil {
 		t.Fatal(err)
 	}
@@ -110,8 +115,43 @@ func (c *utility) setTariff(p price) error {
 	return err
 }
 
+// payerOf is the account in the bank of one that bills name.
+func payerOf(account string) (a [abi.AddressBytes]byte) {
+	copy(a[1:], account)
+	a[0] = 77
+	return a
+}
+
+func (c *utility) openBank() {
+	c.Address = [abi.AddressBytes]byte{76}
+	c.bank = c.OpenBank()
+	c.bank.Issue("EUR", [abi.AddressBytes]byte{})
+}
+
+// fund gives an account's payer units and an allowance of them, and more.
+func (c *utility) fund(account string, amount, allowed int64) {
+	c.minted += amount
+	c.bank.Endow("EUR", payerOf(account), amount)
+	c.bank.Allow("EUR", payerOf(account), allowed)
+}
+
+// register makes a meter known and, where it is prepaid, has its account's payer pay.
 func (c *utility) register(meter, account, tariff string, prepaid bool) error {
-	_, err := c.Call(callRegister, new(sdk.Args).Text(meter).Text(account).Text(tariff).Bool(prepaid).Absent())
+	_, err := c.Call(callRegister, new(sdk.Args).Text(meter).Text(account).Text(tariff).Absent())
+	if err == nil && prepaid {
+		err = c.payBy(meter, account, true)
+	}
+	return err
+}
+
+func (c *utility) payBy(meter, account string, prepaid bool) error {
+	a := payerOf(account)
+	_, err := c.Call(callPayBy, new(sdk.Args).Text(meter).Bytes(a[:]).Bool(prepaid))
+	return err
+}
+
+func (c *utility) collectNow(meter string) error {
+	_, err := c.Call(callCollect, new(sdk.Args).Text(meter))
 	return err
 }
 
@@ -133,11 +173,6 @@ func (c *utility) close(subject, period string) error {
 	a := new(sdk.Args)
 	text(a, period)
 	return c.Event(eventClose, abi.EventHeader{Index: c.index, Subject: []byte(subject)}, a)
-}
-
-func (c *utility) topUp(account string, amount uint64) error {
-	c.index++
-	return c.Event(eventTopUp, abi.EventHeader{Index: c.index, Subject: []byte(account)}, new(sdk.Args).Uint(amount))
 }
 
 func (c *utility) ask(handler int, args ...string) string {

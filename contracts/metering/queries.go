@@ -39,14 +39,26 @@ func queryMeter(r *sdk.Request) {
 	r.Reply(w.Bytes())
 }
 
-// queryBalance answers a prepaid account.
-func queryBalance(r *sdk.Request) { mustLoadPurse(r.Bytes()).reply(r) }
+// queryBalance answers how a meter is paid.
+func queryBalance(r *sdk.Request) {
+	m, known := loadMeter(r.Bytes())
+	if !known || !m.collects() {
+		sdk.Abort(codeNotFound, "NOT_FOUND: no such meter is paid by allowance")
+	}
+	m.reply(r)
+}
 
-func (p *purse) reply(r *sdk.Request) {
+// reply writes what the payer has, and what is owed for this meter.
+func (m *meter) reply(r *sdk.Request) {
+	owed := m.arrears
+	if m.open {
+		owed += m.cost().floor() - m.charged
+	}
+	has := sdk.Balance(string(m.asset), address(m.payer))
 	var w sdk.JSON
-	w.Object().Key("account").Text(p.account)
-	w.Key("credited").Uint(p.credited).Key("debited").Uint(p.debited).Key("balance").Int(p.balance())
-	w.Key("low").Bool(p.balance() < p.low).Key("disconnected").Bool(p.cut).EndObject()
+	w.Object().Key("meter").Text(m.name).Key("account").Text(m.account).Key("mode").String(m.mode())
+	w.Key("payer").Hex(m.payer).Key("asset").Text(m.asset).Key("balance").Int(has).Key("owed").Uint(owed)
+	w.Key("low").Bool(m.low).Key("disconnected").Bool(m.cut).EndObject()
 	r.Reply(w.Bytes())
 }
 

@@ -181,12 +181,12 @@ func TestSigners(t *testing.T) {
 	c := newUtility(t, set{})
 	c.must(c.setTariff(price{name: "flat", bands: "1"}))
 	meter, other := [abi.AddressBytes]byte{1}, [abi.AddressBytes]byte{2}
-	_, err := c.Call(callRegister, new(sdk.Args).Text("m").Text("a").Text("flat").Bool(true).Bytes(meter[:]))
+	_, err := c.Call(callRegister, new(sdk.Args).Text("m").Text("a").Text("flat").Bytes(meter[:]))
 	c.must(err)
 	c.refused(codeForbidden, c.read("m", "2024-05-01T00:15:00Z", 1, ""))
 	header := abi.EventHeader{HasTime: true, EventTimeNs: instant(t, "2024-05-01T00:15:00Z"), Subject: []byte("m"), Origin: meter}
 	c.must(c.Event(eventReading, header, new(sdk.Args).Int(1).Absent()))
-	_, err = c.Call(callRegister, new(sdk.Args).Text("m").Text("a").Text("flat").Bool(true).Bytes(meter[1:]))
+	_, err = c.Call(callRegister, new(sdk.Args).Text("m").Text("a").Text("flat").Bytes(meter[1:]))
 	c.refused(codeBadParameters, err)
 	_, err = c.Call(callOwner, new(sdk.Args).Bytes(meter[1:]))
 	c.refused(codeBadParameters, err)
@@ -195,13 +195,13 @@ func TestSigners(t *testing.T) {
 	// The zero address no longer owns it.
 	c.refused(codeForbidden, c.setTariff(price{name: "flat", bands: "2"}))
 	c.refused(codeForbidden, c.register("n", "a", "flat", false))
-	c.refused(codeForbidden, c.topUp("a", 1))
+	c.refused(codeForbidden, c.payBy("m", "a", true))
 	c.refused(codeForbidden, c.close("*", ""))
-	_, err = c.Call(callCredit, new(sdk.Args).Text("a").Uint(1))
+	_, err = c.Call(callPayOut, new(sdk.Args).Bytes(meter[:]).Uint(1))
 	c.refused(codeForbidden, err)
 	_, err = c.Call(callOwner, new(sdk.Args).Bytes(meter[:]))
 	c.refused(codeForbidden, err)
-	c.must(c.Event(eventTopUp, abi.EventHeader{Subject: []byte("a"), Origin: other}, new(sdk.Args).Uint(1)))
+	c.must(c.Event(eventClose, abi.EventHeader{Subject: []byte("m"), Origin: other}, new(sdk.Args).Absent()))
 }
 
 // Pages of bills join to all of them, and each is what was emitted.

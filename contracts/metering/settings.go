@@ -10,7 +10,7 @@ type settings struct {
 	owner         [abi.AddressBytes]byte
 	clock         clock
 	maxAheadHours int64  // 0: readings may lie any time ahead
-	lowBalance    int64  // a prepaid account warns when it falls below
+	lowBalance    int64  // a prepaid meter warns when its payer has less
 	graceHours    uint32 // from a balance of zero to the decision to disconnect
 }
 
@@ -43,6 +43,7 @@ func configure(r *sdk.Request) {
 		sdk.Abort(codeBadParameters, "BAD_PARAMETERS: an interval divides the day; a stamp is start or end; an offset is within 18 hours")
 	}
 	s.save()
+	setAsset(r.BytesOr(nil))
 	if name := r.BytesOr(nil); len(name) > 0 {
 		storeTariff(r, name, &s)
 	}

@@ -21,6 +21,7 @@ func TestTranscript(t *testing.T) {
 	var got bytes.Buffer
 	c := &utility{t: t, Host: sdk.NewHost()}
 	c.Transcript = &got
+	c.openBank()
 	c.scenario()
 	if *rewrite {
 		if err := os.WriteFile(file, got.Bytes(), 0o644); err != nil {
@@ -40,7 +41,7 @@ func TestTranscript(t *testing.T) {
 func (c *utility) scenario() {
 	_ = c.Init(set{interval: 7}.args())
 	_ = c.Init(set{offset: 3000}.args())
-	c.must(c.Init(new(sdk.Args).Int(-210).Uint(60).Text("end").Int(24 * 365 * 10).Uint(50).Uint(12).Absent().
+	c.must(c.Init(new(sdk.Args).Int(-210).Uint(60).Text("end").Int(24 * 365 * 10).Uint(50).Uint(12).Absent().Text("EUR").
 		Text("home").Int(instant(c.t, "2024-01-01T00:00:00Z")).Text("m3").Text("low 1.25, high 2.5").Text("mon-fri 07:00-22:00 high").
 		Text("10 0.1, * 0.2").Int(1_500_000).Int(2_000_001)))
 	c.TimeMs = uint64(instant(c.t, "2024-06-01T00:00:00Z") / 1e6)
@@ -52,7 +53,7 @@ func (c *utility) scenario() {
 		c.must(c.register(name, []string{"Ada", "Bob"}[i/2], []string{"home", "named"}[i%2], i > 0))
 	}
 	_ = c.register("A", "Ada", "none", true)
-	_ = c.topUp("nobody", 1)
+	_ = c.collectNow("nobody")
 	seed := uint32(1)
 	next := func(n uint32) uint32 { // Numerical Recipes' generator
 		seed = seed*1664525 + 1013904223
@@ -69,7 +70,8 @@ func (c *utility) scenario() {
 		case 1:
 			_ = c.readAt(name, now, 1, "two")
 		case 2:
-			_ = c.topUp([]string{"Ada", "Bob"}[next(2)], uint64(next(100)))
+			c.fund([]string{"Ada", "Bob"}[next(2)], 1+int64(next(60)), 1+int64(next(120)))
+			_ = c.collectNow(meters[next(4)])
 		}
 		if i == 100 {
 			c.must(c.setTariff(price{name: "named", bands: "one 0.5, two 0.25, three 0"}))
@@ -95,8 +97,15 @@ func (c *utility) odd(meters []string) {
 	}
 	c.must(c.close("*", "2024-05"), c.close("*", ""))
 	_ = c.register(meters[2], "Ada", "named", false)
-	_, _ = c.Call(callCredit, new(sdk.Args).Text("Ada").Uint(100_000))
-	_, _ = c.Call(callCredit, new(sdk.Args).Text("Ada").Uint(0))
+	for _, account := range []string{"Bob", "Ada", "nobody"} {
+		_ = c.payBy(meters[1], account, account == "Bob")
+	}
+	_ = c.collectDebt("Ada")
+	c.fund("Ada", 100_000, 100_000)
+	_ = c.collectDebt("Ada")
+	_ = c.payBy("nothing", "Ada", true)
+	_ = c.payOut(1 << 40)
+	_ = c.payOut(1)
 	for _, name := range append(meters, "nothing") {
 		for month := 1; month <= 6; month++ {
 			ask(queryOfBill, new(sdk.Args).Text(name).Text(fmt.Sprintf("2024-%02d", month)))
@@ -105,8 +114,8 @@ func (c *utility) odd(meters []string) {
 	}
 	ask(queryOfBills, new(sdk.Args).Text("A").Text("2024-02").Uint(1))
 	ask(queryOfBills, new(sdk.Args).Text("A").Text("never").Uint(1))
-	for _, account := range []string{"Ada", "Bob", "nobody", ""} {
-		ask(queryOfBalance, new(sdk.Args).Text(account))
+	for _, name := range append(meters, "nobody", "") {
+		ask(queryOfBalance, new(sdk.Args).Text(name))
 	}
 	for version := range uint64(4) {
 		ask(queryOfTariff, new(sdk.Args).Text("home").Uint(version))

@@ -26,6 +26,7 @@ const gasLimit = 1 << 30
 type ledger struct {
 	vm.Alone
 	bank    *tokens // once the transcript opens one
+	host    vm.Host // in the place of this ledger, where a test looks on
 	program *vm.Program
 	timers  map[uint64]bool // pending, by id, as the run under way sees them
 	last    uint64          // id that was given out
@@ -83,7 +84,11 @@ func (l *ledger) run(t testing.TB, kind vm.EntryKind, handler uint32, record []b
 	l.written, l.emitted = map[string][]byte{}, nil
 	timers, last := maps.Clone(l.timers), l.last
 	entry := vm.Entrypoint{Kind: kind, Handler: handler}
-	result, err := l.program.Run(context.Background(), entry, vm.Env{Height: 1, Self: l.bank.address()}, record, gasLimit, l)
+	host := l.host
+	if host == nil {
+		host = l
+	}
+	result, err := l.program.Run(context.Background(), entry, vm.Env{Height: 1, Self: l.bank.address()}, record, gasLimit, host)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,6 +2,7 @@ package shipped
 
 import (
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cairn-ledger/cairn/client/protocol"
 	"github.com/cairn-ledger/cairn/contracts/abi"
 	"github.com/cairn-ledger/cairn/node/internal/vm"
 	"github.com/cairn-ledger/cairn/node/internal/vm/projection"
@@ -32,7 +34,7 @@ const meteringGas = 35_000
 func TestMeteringSteel(t *testing.T) {
 	l := load(t, "metering", false)
 	records := meteringRecords(t)
-	meteringSetUp(t, l, false)
+	meteringSetUp(t, l, "")
 	digest, bills := sha256.New(), 0
 	var opening, closing, middle, sum uint64
 	deliver := func(handler uint32, record []byte) {
@@ -74,33 +76,73 @@ func TestMeteringSteel(t *testing.T) {
 	}
 }
 
-// What a prepaid reading costs, which debits an account besides.
-func TestMeteringPrepaidGas(t *testing.T) {
-	l := load(t, "metering", false)
-	records := meteringRecords(t)[:2976]
-	meteringSetUp(t, l, true)
-	meteringCall(t, l, "credit", 2, `{"account":"steelmaker","amount":1000000000}`)
-	most := uint64(0)
-	for i, record := range records {
-		if r := l.run(t, vm.Event, 0, record); r.Code != 0 {
-			t.Fatalf("%+v", r)
+// counted counts what a delivery asks of the ledger.
+type counted struct {
+	*ledger
+	reads, writes, debits, balances int
+}
+
+func (c *counted) Get(key []byte) ([]byte, bool, error) {
+	c.reads++
+	return c.ledger.Get(key)
+}
+
+func (c *counted) Set(key, value []byte) error {
+	c.writes++
+	return c.ledger.Set(key, value)
+}
+
+func (c *counted) Balance(asset string, account protocol.Address) (uint64, error) {
+	c.balances++
+	return c.ledger.Balance(asset, account)
+}
+
+func (c *counted) Token(op *protocol.TokenOp) (vm.TokenResult, error) {
+	c.debits++
+	return c.ledger.Token(op)
+}
+
+// What a reading costs that is paid by allowance, exactly: one read and one
+// write of the meter, one debit, and where it is prepaid one balance.
+func TestMeteringPaidGas(t *testing.T) {
+	for _, mode := range []string{"allowance", "prepaid"} {
+		l := &counted{ledger: load(t, "metering", false)}
+		records := meteringRecords(t)[:2976]
+		meteringSetUp(t, l.ledger, mode)
+		l.host = l
+		most, sum := uint64(0), uint64(0)
+		for i, record := range records {
+			l.reads, l.writes, l.debits, l.balances = 0, 0, 0, 0
+			if r := l.run(t, vm.Event, 0, record); r.Code != 0 {
+				t.Fatalf("%+v", r)
+			}
+			if i == 0 {
+				continue
+			}
+			most, sum = max(most, l.gas), sum+l.gas
+			if l.reads != 1 || l.writes != 1 || l.debits > 1 || l.balances != l.debits*map[string]int{"prepaid": 1}[mode] {
+				t.Fatalf("%s: %d reads, %d writes, %d debits, %d balances", mode, l.reads, l.writes, l.debits, l.balances)
+			}
 		}
-		if i > 0 {
-			most = max(most, l.gas)
+		t.Logf("%s: at most %d gas each, %d on average", mode, most, sum/uint64(len(records)-1))
+		if most > 2*meteringGas+10_000 {
+			t.Errorf("a reading paid by %s takes up to %d gas", mode, most)
 		}
-	}
-	t.Logf("at most %d gas each", most)
-	if most > 2*meteringGas {
-		t.Errorf("a prepaid reading takes up to %d gas", most)
 	}
 }
 
-// meteringSetUp deploys the contract with the data's tariff and one meter.
-func meteringSetUp(t testing.TB, l *ledger, prepaid bool) {
+// meteringSetUp deploys the contract with the data's tariff and one meter, paid
+// by allowance, prepaid or, without a mode, not at all.
+func meteringSetUp(t testing.TB, l *ledger, mode string) {
 	t.Helper()
+	payer := protocol.Address{9}
+	for _, line := range []string{fmt.Sprintf("self %040d", 7), fmt.Sprintf("issue KRW %040d", 8),
+		fmt.Sprintf("endow KRW %x 1000000000", payer[:]), fmt.Sprintf("allow KRW %x 1000000000", payer[:])} {
+		l.openBank(t, line)
+	}
 	args, err := projection.Arguments(meteringManifest(t).Init).Append(
 		abi.AppendCallHeader(nil, &abi.CallHeader{}),
-		[]byte(`{"stamp":"start","tariff":"industrial","effective":"2000-01-01T00:00:00Z",
+		[]byte(`{"stamp":"start","asset":"KRW","tariff":"industrial","effective":"2000-01-01T00:00:00Z",
 			"bands":"Light_Load 56.1, Medium_Load 109.0, Maximum_Load 191.1","demandPrice":8320}`))
 	if err != nil {
 		t.Fatal(err)
@@ -108,7 +150,10 @@ func meteringSetUp(t testing.TB, l *ledger, prepaid bool) {
 	if r := l.run(t, vm.Init, 0, args); r.Code != 0 {
 		t.Fatalf("%+v", r)
 	}
-	meteringCall(t, l, "register", 1, fmt.Sprintf(`{"meter":"works","account":"steelmaker","tariff":"industrial","prepaid":%v}`, prepaid))
+	meteringCall(t, l, "register", 1, `{"meter":"works","account":"steelmaker","tariff":"industrial"}`)
+	if mode != "" {
+		meteringCall(t, l, "payBy", 4, fmt.Sprintf(`{"meter":"works","payer":%q,"prepaid":%v}`, base64.StdEncoding.EncodeToString(payer[:]), mode == "prepaid"))
+	}
 }
 
 // meteringCall runs one of metering's methods.
@@ -140,7 +185,7 @@ func meteringManifest(t testing.TB) *abi.Manifest {
 func BenchmarkMeteringReading(b *testing.B) {
 	l := load(b, "metering", false)
 	records := meteringRecords(b)[:2000]
-	meteringSetUp(b, l, false)
+	meteringSetUp(b, l, "")
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
 		if r := l.run(b, vm.Event, 0, records[i%len(records)]); r.Code != 0 {

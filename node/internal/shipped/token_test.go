@@ -43,7 +43,7 @@ func (b *tokens) keep(succeeded bool) {
 
 // openBank does what a line of the transcript prepared in the native bank; ok
 // is false where it is another line.
-func (l *ledger) openBank(t *testing.T, line string) (ok bool) {
+func (l *ledger) openBank(t testing.TB, line string) (ok bool) {
 	words := strings.Fields(line)
 	address := func(text string) protocol.Address {
 		raw, err := hex.DecodeString(text)
