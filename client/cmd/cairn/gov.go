@@ -272,15 +272,19 @@ func validatorsCommand(s *session) *cobra.Command {
 				return s.printJSON(set)
 			}
 			table := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
-			fmt.Fprintln(table, "VALIDATOR\tPOWER\tPUBLIC KEY")
+			fmt.Fprintln(table, "VALIDATOR\tPOWER\tPUBLIC KEY\tLOG KEY")
 			for _, v := range set.Validators {
-				fmt.Fprintf(table, "%s\t%d of %d\t%s\n", v.Name, v.Power, set.Power, v.Key)
+				logKey := "none"
+				if v.LogKey != (protocol.LogKey{}) {
+					logKey = v.LogKey.String()
+				}
+				fmt.Fprintf(table, "%s\t%d of %d\t%s\t%s\n", v.Name, v.Power, set.Power, v.Key, logKey)
 			}
 			if err := table.Flush(); err != nil {
 				return err
 			}
 			if set.Next != nil {
-				fmt.Fprintf(s.out, "from height %d on others sign: `cairn gov validators --height %d` shows them then\n", set.Next.Since, set.Next.Since)
+				fmt.Fprintf(s.out, "from height %d on another set signs: `cairn gov validators --height %d` shows it then\n", set.Next.Since, set.Next.Since)
 			}
 			return nil
 		},
