@@ -189,9 +189,8 @@ func (nw *network) validator(c *client.Client, name string) protocol.ValidatorKe
 	return protocol.ValidatorKey{}
 }
 
-// rotate gives the producer another key while it writes, at an exact height:
-// whichever block a transaction comes into, one of the two keys is taken there
-// and the other refused.
+// rotate gives the producer another key while it writes, at an exact height: the
+// old key is taken below it and refused from there on, the new one taken.
 func (nw *network) rotate(c *client.Client) {
 	nw.t.Helper()
 	ctx, old := context.Background(), nw.key("producer")
@@ -201,14 +200,16 @@ func (nw *network) rotate(c *client.Client) {
 	from, later := nw.height()+20, nw.key("later")
 	run(nw.t, cairn, "account", "rotate", "--network", nw.dir, "--key", "producer", "--to", "later", "--from", fmt.Sprint(from))
 	sent := load.end()
-	for try, taken := 0, false; !taken; try++ {
-		if height, code := nw.tries(c, old, fmt.Sprint("old", try)); height >= from || height == 0 && code != protocol.CodeKeyRetired {
-			nw.t.Fatalf("the old key, from height %d on another's turn: taken at %d, or refused with %s", from, height, code)
+	for try, height := 0, uint64(0); height < from-1; try++ { // it also makes the blocks
+		var code protocol.Code
+		if height, code = nw.tries(c, old, fmt.Sprint("old", try)); code == protocol.CodeKeyRetired {
+			break
+		} else if code != protocol.CodeOK || height >= from {
+			nw.t.Fatalf("the old key, from height %d on another's turn: %s at height %d", from, code, height)
 		}
-		height, code := nw.tries(c, later, fmt.Sprint("new", try))
-		if taken = height > 0; taken && height < from || !taken && code != protocol.CodeKeyEarly {
-			nw.t.Fatalf("the new key, whose turn begins at height %d: taken at %d, or refused with %s", from, height, code)
-		}
+	}
+	if height, code := nw.tries(c, later, "new"); code != protocol.CodeOK || height < from {
+		nw.t.Fatalf("the new key, whose turn begins at height %d: %s at height %d", from, code, height)
 	}
 	if _, code := nw.tries(c, old, "late"); code != protocol.CodeKeyRetired {
 		nw.t.Fatalf("the old key was refused with %s", code)
@@ -226,11 +227,10 @@ func (nw *network) rotate(c *client.Client) {
 	}
 }
 
-// tries executes something harmless: the height that took it, or the code that
-// refused it.
+// tries executes something harmless: the code it came to, and at which height.
 func (nw *network) tries(c *client.Client, key protocol.PrivateKey, name string) (height uint64, code protocol.Code) {
 	nw.t.Helper()
-	_, status, err := c.CreateMultisig(context.Background(), key, name, protocol.Multisig{Threshold: 1, Members: []protocol.Address{key.Address()}})
+	_, status, err := c.CreateMultisig(context.Background(), key, name, protocol.Multisig{Threshold: 1, Members: []protocol.Address{nw.key("author").Address()}})
 	code, refused := protocol.CodeOf(err)
 	if err != nil && !refused {
 		nw.t.Fatal(err)
@@ -290,7 +290,8 @@ func (nw *network) equivocate(c *client.Client, twin *member) {
 	nw.proves(c)
 }
 
-// evidence finds the entry that says a validator was found out.
+// evidence finds the entry that took a validator out. Further evidence of one
+// that is out already may follow it.
 func (nw *network) evidence(c *client.Client) (uint64, *protocol.GovernanceAct) {
 	nw.t.Helper()
 	ctx := context.Background()
@@ -304,7 +305,7 @@ func (nw *network) evidence(c *client.Client) (uint64, *protocol.GovernanceAct) 
 		if err != nil {
 			nw.t.Fatal(err)
 		}
-		if act := governanceAct(nw.t, c, receipt); act.Step == protocol.GovEvidence {
+		if act := governanceAct(nw.t, c, receipt); act.Step == protocol.GovEvidence && act.Removed {
 			return index - 1, act
 		}
 	}
