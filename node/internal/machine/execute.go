@@ -3,7 +3,7 @@ package machine
 import (
 	"context"
 	"fmt"
-	"sync"
+	"sync/atomic"
 
 	"github.com/cairn-ledger/cairn/client/protocol"
 	"github.com/cairn-ledger/cairn/genesis"
@@ -112,20 +112,26 @@ type freshEntry struct {
 	Payload
 }
 
-// freshBuffers keep the memory of a block's entries for the next block.
-type freshBuffers struct{ pool sync.Pool }
+// freshBuffer keeps the memory of a block's entries for the next block.
+type freshBuffer struct{ kept atomic.Pointer[[]freshEntry] }
 
-func (f *freshBuffers) take() []freshEntry {
-	if kept, ok := f.pool.Get().(*[]freshEntry); ok {
+// keepFresh bounds what is kept, in entries.
+const keepFresh = 1 << 16
+
+func (f *freshBuffer) take() []freshEntry {
+	if kept := f.kept.Swap(nil); kept != nil {
 		return *kept
 	}
 	return nil
 }
 
-func (f *freshBuffers) give(entries []freshEntry) {
+func (f *freshBuffer) give(entries []freshEntry) {
+	if cap(entries) > keepFresh {
+		return
+	}
 	clear(entries) // payloads are not kept alive
 	entries = entries[:0]
-	f.pool.Put(&entries)
+	f.kept.Store(&entries)
 }
 
 // Execute runs a block into b. It writes nothing else and may be called again

@@ -34,7 +34,7 @@ type Machine struct {
 
 	compiled *registry.Cache // schemas, by their hash
 
-	fresh freshBuffers
+	fresh freshBuffer
 	known uint64 // newest version of the rules that this program knows
 
 	auditBank bool // after every block, in tests and where an operator asks for it
