@@ -2,6 +2,7 @@ package client
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -19,11 +20,12 @@ import (
 // request is one request to whichever node answers. Every request of this API
 // is safe to repeat.
 type request struct {
-	path      string
-	body      []byte        // a transaction; nil reads
-	wait      time.Duration // how long the node may wait before it answers
-	anyHeight bool          // an answer about the past will do
-	sticky    bool          // answers errMoved instead of asking the next node
+	path        string
+	body        []byte        // a transaction; nil reads
+	contentType string        // of the body; empty is application/octet-stream
+	wait        time.Duration // how long the node may wait before it answers
+	anyHeight   bool          // an answer about the past will do
+	sticky      bool          // answers errMoved instead of asking the next node
 }
 
 // errMoved says that the node in use does not answer and the next one is in
@@ -129,7 +131,7 @@ func (c *Client) once(ctx context.Context, node string, r request, least uint64)
 		return nil, 0, err
 	}
 	if r.body != nil {
-		req.Header.Set("Content-Type", "application/octet-stream")
+		req.Header.Set("Content-Type", cmp.Or(r.contentType, "application/octet-stream"))
 	}
 	if least > 0 {
 		req.Header.Set(rest.HeaderMinHeight, strconv.FormatUint(least, 10))

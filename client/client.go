@@ -144,6 +144,51 @@ func (c *Client) Submit(ctx context.Context, raw []byte) (protocol.Hash, error) 
 	return taken.TxID, err
 }
 
+// SubmitAll sends signed transactions together: at most
+// protocol.MaxTransactions, and protocol.MaxTxBytes in all. refused has a
+// *Refusal for each that was not taken; those were not, when err is not nil, or
+// nobody knows.
+func (c *Client) SubmitAll(ctx context.Context, raws [][]byte) (refused []error, err error) {
+	answer, err := get[rest.SubmittedMany](ctx, c, request{
+		path: "/v1/transactions", body: protocol.JoinTransactions(raws), contentType: rest.TypeTransactions,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if len(answer.Transactions) != len(raws) {
+		return nil, fmt.Errorf("client: the node answered %d of %d transactions", len(answer.Transactions), len(raws))
+	}
+	refused = make([]error, len(raws))
+	for i, t := range answer.Transactions {
+		if t.Code != protocol.CodeOK {
+			refused[i] = &Refusal{Problem: rest.Problem{Code: t.Code, Name: t.Name, Message: t.Message, Retryable: t.Retryable}}
+		}
+	}
+	return refused, nil
+}
+
+// Statuses asks where transactions are, at most protocol.MaxTransactions,
+// waiting up to wait (at most 30 s) for a decision on the first.
+func (c *Client) Statuses(ctx context.Context, ids []protocol.Hash, wait time.Duration) ([]rest.Status, error) {
+	return statusesOf(ctx, c, ids, request{wait: wait})
+}
+
+func statusesOf(ctx context.Context, c *Client, ids []protocol.Hash, r request) ([]rest.Status, error) {
+	texts := make([]string, len(ids))
+	for i, id := range ids {
+		texts[i] = id.String()
+	}
+	r.path = fmt.Sprintf("/v1/transactions?ids=%s&wait=%s", strings.Join(texts, ","), r.wait)
+	answer, err := get[rest.Statuses](ctx, c, r)
+	if err != nil {
+		return nil, err
+	}
+	if len(answer.Transactions) != len(ids) {
+		return nil, fmt.Errorf("client: the node answered %d of %d statuses", len(answer.Transactions), len(ids))
+	}
+	return answer.Transactions, nil
+}
+
 // Status asks where a transaction is, waiting up to wait (at most 30 s) for a decision.
 func (c *Client) Status(ctx context.Context, id protocol.Hash, wait time.Duration) (rest.Status, error) {
 	return get[rest.Status](ctx, c, statusRequest(id, wait))

@@ -257,6 +257,24 @@ func (l *ledger) submit(at int, raw []byte, gossip []int) (protocol.Hash, error)
 	return tx.ID, nil
 }
 
+func (l *ledger) submitMany(at int, body []byte, gossip []int) (any, error) {
+	raws, err := protocol.SplitTransactions(body)
+	if err != nil {
+		return nil, err
+	}
+	out := rest.SubmittedMany{}
+	for _, raw := range raws {
+		_, err := l.submit(at, raw, gossip)
+		code, _ := protocol.CodeOf(err)
+		taken := rest.Taken{Code: code, Name: code.Name(), Retryable: code.Retryable()}
+		if err != nil {
+			taken.Message = err.Error()
+		}
+		out.Transactions = append(out.Transactions, taken)
+	}
+	return out, nil
+}
+
 func (l *ledger) status(at int, id protocol.Hash) rest.Status {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -324,11 +342,14 @@ func (l *ledger) serve(at int, gossip []int) http.Handler {
 		if err != nil {
 			return nil, err
 		}
+		if r.Header.Get("Content-Type") == rest.TypeTransactions {
+			return l.submitMany(at, raw, gossip)
+		}
 		id, err := l.submit(at, raw, gossip)
 		return rest.Submitted{TxID: id}, err
 	})
-	handle("GET /v1/transactions/{id}", func(r *http.Request) (any, error) {
-		id, err := protocol.ParseHash(r.PathValue("id"))
+	await := func(r *http.Request, text string) (any, error) {
+		id, err := protocol.ParseHash(text)
 		if err != nil {
 			return nil, err
 		}
@@ -342,6 +363,20 @@ func (l *ledger) serve(at int, gossip []int) http.Handler {
 				return s, nil
 			}
 		}
+	}
+	handle("GET /v1/transactions/{id}", func(r *http.Request) (any, error) { return await(r, r.PathValue("id")) })
+	handle("GET /v1/transactions", func(r *http.Request) (any, error) {
+		texts := strings.Split(r.URL.Query().Get("ids"), ",")
+		first, err := await(r, texts[0])
+		if err != nil {
+			return nil, err
+		}
+		all := rest.Statuses{Transactions: []rest.Status{first.(rest.Status)}}
+		for _, text := range texts[1:] {
+			id, _ := protocol.ParseHash(text)
+			all.Transactions = append(all.Transactions, l.status(at, id))
+		}
+		return all, nil
 	})
 	stream := func(r *http.Request) (protocol.Address, protocol.StreamID) {
 		producer, _ := protocol.ParseAddress(r.PathValue("producer"))

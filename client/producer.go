@@ -10,6 +10,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/cairn-ledger/cairn/client/protocol"
+	"github.com/cairn-ledger/cairn/client/rest"
 )
 
 // ProducerConfig tunes batching. The zero value of a field means its default.
@@ -17,7 +18,7 @@ type ProducerConfig struct {
 	Linger         time.Duration // how long a batch waits to fill; 20 ms, below 0 not at all
 	MaxBatchEvents int           // 500; at most protocol.MaxBatchEvents
 	MaxBatchBytes  int           // of canonical records; 256 KiB; at most 960 KiB
-	MaxInFlight    int           // batches sent and not yet final; 8
+	MaxInFlight    int           // batches sent and not yet final; 8. As many small ones may wait behind them
 	ExpiryBlocks   uint64        // how far ahead of the head batches expire; 2,000
 	// Gaps lets SubmitAt leave sequences out. The ledger records that they will
 	// never come, so that an auditor does not miss them.
@@ -99,6 +100,7 @@ type Producer struct {
 	started bool          // next is fixed; guarded by mu
 	next    uint64        // sequence of the next event; guarded by mu
 	filling *batch        // guarded by mu
+	ready   []*batch      // full, before filling; guarded by mu
 	room    chan struct{} // closes when the sender takes filling; guarded by mu
 	last    *Future       // of the last event taken; guarded by mu
 	closed  bool          // no more events are taken; guarded by mu
@@ -126,6 +128,7 @@ type batch struct {
 	opened  time.Time
 	due     bool // goes out without waiting to fill
 
+	known  rest.Status   // of the last sending, where it is committed; the settler's
 	signed signed        // guarded by the producer's order
 	txID   protocol.Hash // of the last sending; guarded by mu
 	node   uint32        // the client's count of failovers then; guarded by mu
@@ -251,7 +254,10 @@ func (p *Producer) tryAdd(record []byte, at *uint64, span trace.Span) (*Future, 
 	if b != nil && !p.fits(b, sequence, len(record)) {
 		b.due = true
 		p.tell()
-		return nil, p.room, nil
+		if !p.mayWait(b) {
+			return nil, p.room, nil
+		}
+		p.ready, b = append(p.ready, b), nil
 	}
 	if b == nil {
 		b = &batch{first: sequence, opened: time.Now(), due: p.config.Linger < 0}
@@ -294,6 +300,22 @@ func (p *Producer) place(at *uint64) (uint64, error) {
 func (p *Producer) fits(b *batch, sequence uint64, bytes int) bool {
 	return sequence == p.next && len(b.records) < p.config.MaxBatchEvents && b.bytes+bytes <= p.config.MaxBatchBytes &&
 		(b.first < p.held) == (sequence < p.held)
+}
+
+// readyBytes bounds the records of full batches that wait to be sent. Small
+// batches are sent together; where batches are large, the next event waits.
+const readyBytes = 16 << 10
+
+// mayWait says whether a full batch may wait beside the others. The caller holds mu.
+func (p *Producer) mayWait(b *batch) bool {
+	if len(p.ready) >= p.config.MaxInFlight {
+		return false
+	}
+	bytes := b.bytes
+	for _, r := range p.ready {
+		bytes += r.bytes
+	}
+	return bytes <= readyBytes
 }
 
 // tell wakes the sender.

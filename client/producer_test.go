@@ -171,8 +171,8 @@ func TestLinger(t *testing.T) {
 	})
 }
 
-// While MaxInFlight batches are on their way, one more fills and then Submit
-// blocks, as long as its context.
+// While MaxInFlight batches are on their way and as many small ones wait, one
+// more fills and then Submit blocks, as long as its context.
 func TestInFlightBound(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSetup(t, 1, 1, false)
@@ -198,8 +198,8 @@ func TestInFlightBound(t *testing.T) {
 				time.Sleep(50 * time.Millisecond) // each event its own batch
 			}
 		}
-		if taken != 3+10 {
-			t.Errorf("took %d events before it blocked, must be 3 in flight and 10 filling", taken)
+		if taken != 3+3*10+10 {
+			t.Errorf("took %d events before it blocked, must be 3 in flight, 30 waiting and 10 filling", taken)
 		}
 		blocked := make(chan error, 3)
 		for range 3 {

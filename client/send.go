@@ -35,32 +35,55 @@ func (p *Producer) send() {
 			p.abandon()
 			return
 		}
-		err := p.dispatch(b)
+		group := p.together(b)
+		err := p.dispatch(group)
 		if err != nil {
 			p.fail(err)
 		}
-		if b.last() < p.held { // settled, or failed
-			if err != nil {
+		for _, b := range group {
+			if b.last() >= p.held {
+				p.flying <- b // has as much room as there are slots
+				continue
+			}
+			if err != nil { // otherwise it is settled
 				b.fail(p.failure())
 			}
 			<-p.slots
-			continue
 		}
-		p.flying <- b // has as much room as there are slots
 	}
 }
 
-func (p *Producer) dispatch(b *batch) error {
-	if b.last() < p.held {
+// together takes what else is due now, as far as one request and the room in
+// flight go. What the ledger holds already goes alone.
+func (p *Producer) together(b *batch) []*batch {
+	group, bytes := []*batch{b}, b.bytes
+	for b.last() >= p.held && len(group) < protocol.MaxTransactions && bytes < maxBatchBytes/2 {
+		select {
+		case p.slots <- struct{}{}:
+		default:
+			return group
+		}
+		next, _, _ := p.takeDue()
+		if next == nil {
+			<-p.slots
+			return group
+		}
+		group, bytes = append(group, next), bytes+next.bytes
+	}
+	return group
+}
+
+func (p *Producer) dispatch(group []*batch) error {
+	if b := group[0]; b.last() < p.held {
 		return p.resolveHeld(b)
 	}
 	p.order <- struct{}{}
 	defer func() { <-p.order }()
 	p.mu.Lock()
-	p.window = append(p.window, b)
+	p.window = append(p.window, group...)
 	p.mu.Unlock()
-	p.stats.batches.Add(1)
-	return p.post(b)
+	p.stats.batches.Add(uint64(len(group)))
+	return p.post(group)
 }
 
 // nextBatch waits until the batch that fills is due and takes it; nil when
@@ -89,6 +112,11 @@ func (p *Producer) nextBatch() *batch {
 func (p *Producer) takeDue() (b *batch, in time.Duration, done bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if len(p.ready) > 0 {
+		b, p.ready = p.ready[0], p.ready[1:]
+		p.makeRoom()
+		return b, 0, false
+	}
 	b = p.filling
 	if b == nil {
 		return nil, 0, p.closed
@@ -97,9 +125,14 @@ func (p *Producer) takeDue() (b *batch, in time.Duration, done bool) {
 		return nil, left, false
 	}
 	p.filling = nil
+	p.makeRoom()
+	return b, 0, false
+}
+
+// makeRoom wakes those who wait to add an event. The caller holds mu.
+func (p *Producer) makeRoom() {
 	close(p.room)
 	p.room = make(chan struct{})
-	return b, 0, false
 }
 
 // abandon fails the events that will not be sent.
@@ -107,10 +140,12 @@ func (p *Producer) abandon() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.closed = true
-	if p.filling != nil {
-		p.filling.fail(context.Cause(p.ctx))
-		p.filling = nil
+	for _, b := range append(p.ready, p.filling) {
+		if b != nil {
+			b.fail(context.Cause(p.ctx))
+		}
 	}
+	p.ready, p.filling = nil, nil
 }
 
 // fail settles the events of a batch that are not settled.
@@ -124,30 +159,73 @@ func (b *batch) fail(err error) {
 // anew, in case a node remembers those bytes and has lost the batch.
 const resignEvery = 4
 
-// post submits a batch, signed anew where it has to be. A refusal that another
-// try could change is no error: the settler finds the batch missing and
-// repeats it. The caller holds order.
-func (p *Producer) post(b *batch) error {
-	s := &b.signed
-	if s.tries%resignEvery == 0 || s.raw == nil || p.client.height.Load() >= s.expiry {
-		if err := p.sign(b); err != nil {
+// post submits batches together, signed anew where they have to be. A refusal
+// that another try could change is no error: the settler finds the batch
+// missing and repeats it. The caller holds order.
+func (p *Producer) post(group []*batch) error {
+	raws := make([][]byte, len(group))
+	for i, b := range group {
+		s := &b.signed
+		if s.tries%resignEvery == 0 || s.raw == nil || p.client.height.Load() >= s.expiry {
+			if err := p.sign(b); err != nil {
+				return err
+			}
+		}
+		if s.tries++; s.tries > 1 {
+			p.stats.repeats.Add(1)
+		}
+		raws[i] = s.raw
+	}
+	p.stats.sendings.Add(uint64(len(group)))
+	refused, err := p.submit(raws)
+	p.mu.Lock()
+	for _, b := range group {
+		b.txID, b.node = b.signed.txID, p.client.node.Load()
+	}
+	p.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	for i, err := range refused {
+		var refusal *Refusal
+		if errors.As(err, &refusal) && refusal.Retryable {
+			p.unsign(group[i], refusal.Code)
+		} else if err != nil {
 			return err
 		}
 	}
-	if s.tries++; s.tries > 1 {
-		p.stats.repeats.Add(1)
+	return nil
+}
+
+// submit sends one transaction as such, so that the node's busyness makes this
+// producer wait, and several as one body.
+func (p *Producer) submit(raws [][]byte) (refused []error, err error) {
+	if len(raws) > 1 {
+		return p.client.SubmitAll(p.ctx, raws)
 	}
-	p.stats.sendings.Add(1)
-	_, err := p.client.Submit(p.ctx, s.raw)
-	p.mu.Lock()
-	b.txID, b.node = s.txID, p.client.node.Load()
-	p.mu.Unlock()
+	_, err = p.client.Submit(p.ctx, raws[0])
 	var refusal *Refusal
-	if errors.As(err, &refusal) && refusal.Retryable {
-		p.unsign(b, refusal.Code)
-		return nil
+	if errors.As(err, &refusal) {
+		return []error{err}, nil
 	}
-	return err
+	return nil, err
+}
+
+// postAll submits batches in order, as many together as one request takes. The
+// caller holds order.
+func (p *Producer) postAll(batches []*batch) error {
+	for len(batches) > 0 {
+		n, bytes := 1, batches[0].bytes
+		for n < min(len(batches), protocol.MaxTransactions) && bytes+batches[n].bytes < maxBatchBytes/2 {
+			bytes += batches[n].bytes
+			n++
+		}
+		if err := p.post(batches[:n]); err != nil {
+			return err
+		}
+		batches = batches[n:]
+	}
+	return nil
 }
 
 // unsign drops a signature that expires at the wrong height. The caller holds order.

@@ -52,9 +52,7 @@ func (p *Producer) follow(b *batch) error {
 			}
 			id, _ = p.sent(b)
 		}
-		look := statusRequest(id, statusWait)
-		look.sticky = true
-		s, err := get[rest.Status](p.ctx, p.client, look)
+		s, err := p.look(b, id)
 		switch {
 		case errors.Is(err, errMoved):
 			continue
@@ -94,6 +92,42 @@ func (p *Producer) follow(b *batch) error {
 	}
 }
 
+// look asks for a batch's status and, in the same request, for those of the
+// batches after it: a block decides many at once.
+func (p *Producer) look(b *batch, id protocol.Hash) (rest.Status, error) {
+	if b.known.TxID == id && b.known.State == rest.StateCommitted {
+		return b.known, nil
+	}
+	behind, ids := p.behind(b, id)
+	ask := request{wait: statusWait, sticky: true}
+	if len(behind) == 0 {
+		ask.path = statusRequest(id, statusWait).path
+		return get[rest.Status](p.ctx, p.client, ask)
+	}
+	all, err := statusesOf(p.ctx, p.client, ids, ask)
+	if err != nil {
+		return rest.Status{}, err
+	}
+	for i, b := range behind {
+		b.known = all[i+1]
+	}
+	return all[0], nil
+}
+
+// behind lists the batches after b that were last sent to the same node, and
+// their ids behind b's.
+func (p *Producer) behind(b *batch, id protocol.Hash) (batches []*batch, ids []protocol.Hash) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	ids = append(ids, id)
+	for _, later := range p.window {
+		if later != b && later.node == b.node && !later.txID.IsZero() && len(ids) < protocol.MaxTransactions {
+			batches, ids = append(batches, later), append(ids, later.txID)
+		}
+	}
+	return batches, ids
+}
+
 // sent is how a batch was last sent.
 func (p *Producer) sent(b *batch) (id protocol.Hash, node uint32) {
 	p.mu.Lock()
@@ -119,12 +153,7 @@ func (p *Producer) repeat(b *batch, code protocol.Code) error {
 	window := slices.Clone(p.window)
 	p.mu.Unlock()
 	p.unsign(b, code)
-	for _, b := range window {
-		if err := p.post(b); err != nil {
-			return err
-		}
-	}
-	return nil
+	return p.postAll(window)
 }
 
 // remembered checks that the ledger still expects nothing before b.

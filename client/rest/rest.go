@@ -219,6 +219,28 @@ type Submitted struct {
 	TxID protocol.Hash `json:"txId"`
 }
 
+// TypeTransactions is the media type of several transactions in one body:
+// protocol.JoinTransactions.
+const TypeTransactions = "application/vnd.cairn.transactions"
+
+// SubmittedMany answers several transactions, in order.
+type SubmittedMany struct {
+	Transactions []Taken `json:"transactions"`
+}
+
+// Taken says why a transaction was not taken; with code 0 it was.
+type Taken struct {
+	Code      protocol.Code `json:"code"`
+	Name      string        `json:"name,omitempty"`
+	Message   string        `json:"message,omitempty"`
+	Retryable bool          `json:"retryable,omitempty"`
+}
+
+// Statuses answers several ids, in order.
+type Statuses struct {
+	Transactions []Status `json:"transactions"`
+}
+
 // StreamEntries is a page of a stream.
 type StreamEntries struct {
 	Entries []StreamEntry `json:"entries"`

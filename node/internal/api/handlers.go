@@ -9,49 +9,6 @@ import (
 	"github.com/cairn-ledger/cairn/client/rest"
 )
 
-// submit takes one transaction as it is signed. With ?wait= it answers the
-// status the transaction has reached by then.
-func (s *Server) submit(r *request) (any, error) {
-	wait, err := r.wait()
-	if err != nil {
-		return nil, err
-	}
-	if t := r.Header.Get("Content-Type"); t != "" && t != "application/octet-stream" {
-		return nil, protocol.Refuse(protocol.CodeUnsupportedFormat, "content type %q: a transaction is sent as application/octet-stream", clip(t))
-	}
-	id, err := s.take(r)
-	if err != nil {
-		return nil, err
-	}
-	if wait == 0 {
-		return accepted{rest.Submitted{TxID: id}, ""}, nil
-	}
-	return s.backend.Status(r.Context(), id, wait)
-}
-
-// take hands the transaction to the backend while there is room.
-func (s *Server) take(r *request) (protocol.Hash, error) {
-	select {
-	case s.submits <- struct{}{}:
-		defer func() { <-s.submits }()
-	default:
-		return protocol.Hash{}, protocol.Refuse(protocol.CodeBusy, "%d submissions are under way; send it again in a second", cap(s.submits))
-	}
-	return s.backend.Submit(r.Context(), r.body)
-}
-
-func (s *Server) status(r *request) (any, error) {
-	wait, err := r.wait()
-	if err != nil {
-		return nil, err
-	}
-	id, err := protocol.ParseHash(r.PathValue("id"))
-	if err != nil {
-		return nil, protocol.Refuse(protocol.CodeBadRequest, "transaction id: %v", err)
-	}
-	return s.backend.Status(r.Context(), id, wait)
-}
-
 // head says where the ledger stands, or stood: ?height= or ?time=.
 func (s *Server) head(r *request) (any, error) {
 	height, err := s.height(r)

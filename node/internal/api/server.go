@@ -123,6 +123,7 @@ type route struct {
 func (s *Server) routes() []route {
 	return append(slices.Concat(s.tokenRoutes(), s.govRoutes(), s.auditRoutes(), s.eventRoutes(), s.subscriptionRoutes()), []route{
 		{pattern: "POST /v1/transactions", params: []string{"wait"}, handle: s.submit, body: true},
+		{pattern: "GET /v1/transactions", params: []string{"ids", "wait"}, handle: s.statuses},
 		{pattern: "GET /v1/transactions/{id}", params: []string{"wait"}, handle: s.status},
 		{pattern: "GET /v1/head", params: []string{"height", "time"}, handle: s.head},
 		{pattern: "GET /v1/genesis", handle: s.genesis},

@@ -103,7 +103,9 @@ func TestRefusals(t *testing.T) {
 	}{
 		{"GET", "/v1/nothing", 404, protocol.CodeNotFound, "/v1/nothing"},
 		{"DELETE", "/v1/head", 405, protocol.CodeMethodNotAllowed, "GET"},
-		{"GET", "/v1/transactions", 405, protocol.CodeMethodNotAllowed, "POST"},
+		{"DELETE", "/v1/transactions", 405, protocol.CodeMethodNotAllowed, "POST"},
+		{"GET", "/v1/transactions", 400, protocol.CodeBadRequest, "transaction id"},
+		{"GET", "/v1/transactions?ids=" + strings.Repeat(zeroID+",", protocol.MaxTransactions) + zeroID, 413, protocol.CodeTooLarge, "at most 128"},
 		{"GET", "/v1/transactions/xyz", 400, protocol.CodeBadRequest, "transaction id"},
 		{"GET", "/v1/transactions/" + zeroID + "?wait=31s", 400, protocol.CodeBadRequest, "wait"},
 		{"GET", "/v1/transactions/" + zeroID + "?wait=-1s", 400, protocol.CodeBadRequest, "wait"},

@@ -94,8 +94,11 @@ func (b *stub) Submit(ctx context.Context, raw []byte) (protocol.Hash, error) {
 		case <-ctx.Done():
 		}
 	}
-	if string(raw) == "panic" {
+	switch string(raw) {
+	case "panic":
 		panic("a broken invariant")
+	case "full":
+		return protocol.Hash{}, protocol.Refuse(protocol.CodeBusy, "the stub is full")
 	}
 	return protocol.TxID("cairn-stub", raw)
 }
