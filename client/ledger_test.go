@@ -348,6 +348,28 @@ func (l *ledger) serve(at int, gossip []int) http.Handler {
 		id, err := l.submit(at, raw, gossip)
 		return rest.Submitted{TxID: id}, err
 	})
+	l.handleStatus(handle, at)
+	stream := func(r *http.Request) (protocol.Address, protocol.StreamID) {
+		producer, _ := protocol.ParseAddress(r.PathValue("producer"))
+		return producer, protocol.NewStreamID(producer, r.PathValue("name"))
+	}
+	handle("GET /v1/streams/{producer}/{name}", func(r *http.Request) (any, error) {
+		producer, id := stream(r)
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		return rest.Stream{Producer: producer, Name: r.PathValue("name"), Next: l.next(id, l.nodes[at].height)}, nil
+	})
+	handle("GET /v1/streams/{producer}/{name}/entries", func(r *http.Request) (any, error) {
+		_, id := stream(r)
+		from, _ := strconv.ParseUint(r.URL.Query().Get("from"), 10, 64)
+		count, _ := strconv.Atoi(r.URL.Query().Get("count"))
+		return rest.StreamEntries{Entries: l.page(at, id, from, count)}, nil
+	})
+	return mux
+}
+
+// handleStatus answers where transactions are, as node at knows it.
+func (l *ledger) handleStatus(handle func(string, func(*http.Request) (any, error)), at int) {
 	await := func(r *http.Request, text string) (any, error) {
 		id, err := protocol.ParseHash(text)
 		if err != nil {
@@ -378,23 +400,6 @@ func (l *ledger) serve(at int, gossip []int) http.Handler {
 		}
 		return all, nil
 	})
-	stream := func(r *http.Request) (protocol.Address, protocol.StreamID) {
-		producer, _ := protocol.ParseAddress(r.PathValue("producer"))
-		return producer, protocol.NewStreamID(producer, r.PathValue("name"))
-	}
-	handle("GET /v1/streams/{producer}/{name}", func(r *http.Request) (any, error) {
-		producer, id := stream(r)
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		return rest.Stream{Producer: producer, Name: r.PathValue("name"), Next: l.next(id, l.nodes[at].height)}, nil
-	})
-	handle("GET /v1/streams/{producer}/{name}/entries", func(r *http.Request) (any, error) {
-		_, id := stream(r)
-		from, _ := strconv.ParseUint(r.URL.Query().Get("from"), 10, 64)
-		count, _ := strconv.Atoi(r.URL.Query().Get("count"))
-		return rest.StreamEntries{Entries: l.page(at, id, from, count)}, nil
-	})
-	return mux
 }
 
 func write(w http.ResponseWriter, value any, err error) {

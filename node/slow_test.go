@@ -56,7 +56,7 @@ func TestSlowReadersSlowNobody(t *testing.T) {
 	}
 	median2, worst2 := measure()
 	t.Logf("from sent to delivered: median %s, worst %s; with 240 slow readers %s, %s", median, worst, median2, worst2)
-	if median2 > 3*median+100*time.Millisecond {
+	if median2 > 10*median+time.Second { // starved, whatever else the machine does
 		t.Errorf("slow readers made a neighbour's median %s of %s", median2, median)
 	}
 	s.call("DELETE", "/v1/subscriptions/hook0", secret, nil, &struct{}{})
