@@ -61,29 +61,35 @@ func (list items) total() (x exact) {
 	return x
 }
 
-// cost is what the open period has cost so far: the sum of its items, without
-// the lists that a bill needs.
+// cost is what the open period has cost so far: the sum of its items. It is
+// done for every reading that is paid, so it walks the terms as they are stored
+// and makes nothing.
 func (m *meter) cost() (x exact) {
-	t := m.terms.unpack()
+	r := unpacker{b: m.terms}
 	quantity := uint64(0)
-	for i := range t.bands {
-		if s := &m.sums[i]; s.readings > 0 {
-			x = x.plus(times(s.quantity, t.bands[i].price))
+	for i := range r.count(maxBands) {
+		size := int(r.u8())
+		price, s := r.u64(), &m.sums[i]
+		r.raw(size)
+		if s.readings > 0 {
+			x = x.plus(times(s.quantity, price))
 			quantity += s.quantity
 		}
 	}
+	r.raw(ruleBytes * r.count(maxRules))
 	below := uint64(0)
-	for i := range t.tiers {
-		if quantity <= below {
-			break
+	for range r.count(maxTiers) {
+		end, price := r.u64(), r.u64()
+		if quantity > below {
+			x = x.plus(times(min(quantity, end)-below, price))
 		}
-		x = x.plus(times(min(quantity, t.tiers[i].end)-below, t.tiers[i].price))
-		below = t.tiers[i].end
+		below = end
 	}
-	if t.demand > 0 {
-		x = x.plus(times(m.peak*uint64(60/m.clock.intervalMinutes), t.demand)) // a period without readings has no peak
+	demand, fixed := m.terms.charges()
+	if demand > 0 {
+		x = x.plus(times(m.peak*uint64(60/m.clock.intervalMinutes), demand)) // a period without readings has no peak
 	}
-	return x.plus(times(scale, t.fixed))
+	return x.plus(times(scale, fixed))
 }
 
 // close bills the open period: its total is rounded half up, once. One that is

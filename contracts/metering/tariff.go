@@ -80,7 +80,7 @@ func (t terms) band(at place, label []byte) int {
 // pack is the stored form of a tariff: the bands' prices stand between the
 // sizes of their names and the names.
 func (t *tariff) pack() terms {
-	n := 2 + len(t.name) + len(t.unit) + 4 + 3*8 + 3 + len(t.rules)*6 + len(t.tiers)*16
+	n := 2 + len(t.name) + len(t.unit) + 4 + 3*8 + 3 + len(t.rules)*ruleBytes + len(t.tiers)*16
 	for i := range t.bands {
 		n += 9 + len(t.bands[i].name)
 	}
@@ -133,6 +133,14 @@ func (t terms) unpack() (x tariff) {
 	r.finish()
 	return x
 }
+
+// charges are the price of the demand and the fixed charge, which come last.
+func (t terms) charges() (demand, fixed uint64) {
+	return sdk.U64(t[len(t)-16:]), sdk.U64(t[len(t)-8:])
+}
+
+// ruleBytes is what a stored rule takes.
+const ruleBytes = 6
 
 func unpackRule(r *unpacker) rule {
 	return rule{r.u8(), r.u16(), r.u16(), r.u8()}
