@@ -46,7 +46,7 @@ Exit code 0: it holds. 3: it does not, and the reason is printed.`,
 		Args: exactly(1, "the path of a tile"),
 		RunE: func(cmd *cobra.Command, args []string) error { return s.showTile(cmd.Context(), args[0]) },
 	}
-	cmd := group("log", "Read the log as a transparency log", logKeyCommand(s), checkpoint, consistency, tile, logHoldCommand(s))
+	cmd := group("log", "Read the log as a transparency log", logKeyCommand(s), checkpoint, consistency, tile, logHoldCommand(s), anchorCommand(s), anchoredCommand(s))
 	cmd.PersistentFlags().StringVar(&s.keys, "keys", "", "whose checkpoints are taken: a file of `cairn log key --today`; left out, the founding document's")
 	return cmd
 }
