@@ -207,7 +207,7 @@ func TestConnectors(t *testing.T) {
 	for _, source := range []struct {
 		name string
 		test func(context.Context, *testing.T, *network)
-	}{{"file", testFile}, {"nats", testNATS}, {"amqp", testAMQP}, {"sensorthings", testSensorThings}} {
+	}{{"file", testFile}, {"nats", testNATS}, {"amqp", testAMQP}, {"sensorthings", testSensorThings}, {"sinks", testSinks}} {
 		t.Run(source.name, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 			defer cancel()

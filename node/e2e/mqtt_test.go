@@ -156,8 +156,14 @@ report: 1s
 
 func waitLog(t testing.TB, c *connector, words string) {
 	t.Helper()
+	waitLogs(t, c, words, 1)
+}
+
+// waitLogs waits until the connector has said something so many times.
+func waitLogs(t testing.TB, c *connector, words string, times int) {
+	t.Helper()
 	for range 600 {
-		if text, err := os.ReadFile(c.path + ".log"); err == nil && bytes.Contains(text, []byte(words)) {
+		if text, err := os.ReadFile(c.path + ".log"); err == nil && bytes.Count(text, []byte(words)) >= times {
 			return
 		}
 		time.Sleep(50 * time.Millisecond)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/cairn-ledger/cairn/client/connector/connect"
 	"github.com/cairn-ledger/cairn/client/connector/record"
+	"github.com/cairn-ledger/cairn/client/protocol"
 )
 
 func connectCommand(s *session) *cobra.Command {
@@ -62,7 +63,7 @@ not answer. 2: the settings are wrong.`,
 }
 
 // loadConnector reads settings; a mistake in them is one of usage.
-func loadConnector(path string) (*connect.Config, *connect.Runner, error) {
+func loadConnector(path string) (*connect.Config, connect.Connector, error) {
 	if path == "" {
 		return nil, nil, usageError{errors.New("-c FILE: the connector's settings are needed; docs/connect.md describes them")}
 	}
@@ -101,9 +102,11 @@ func (s *session) connectRun(cmd *cobra.Command, settings string) error {
 	if err != nil {
 		return err
 	}
-	key, err := s.key(config.Ledger.KeyName())
-	if err != nil {
-		return err
+	var key protocol.PrivateKey
+	if runner.Signs() {
+		if key, err = s.key(config.Ledger.KeyName()); err != nil {
+			return err
+		}
 	}
 	return runner.Run(cmd.Context(), l.Client, key, s.out, s.json)
 }
@@ -164,7 +167,7 @@ func (s *session) showTried(t connect.Tried) error {
 }
 
 // dialConnector says what answers.
-func (s *session) dialConnector(ctx context.Context, config *connect.Config, runner *connect.Runner) error {
+func (s *session) dialConnector(ctx context.Context, config *connect.Config, runner connect.Connector) error {
 	there, err := runner.Dial(ctx)
 	if err != nil {
 		return err
@@ -173,22 +176,26 @@ func (s *session) dialConnector(ctx context.Context, config *connect.Config, run
 	if err != nil {
 		return err
 	}
-	key, err := s.key(config.Ledger.KeyName())
-	if err != nil {
-		return err
-	}
-	account, err := l.AccountOf(ctx, key.Public())
-	if err != nil {
-		return fmt.Errorf("ledger: %w", err)
+	as := "nobody: it only reads"
+	if runner.Signs() {
+		key, err := s.key(config.Ledger.KeyName())
+		if err != nil {
+			return err
+		}
+		account, err := l.AccountOf(ctx, key.Public())
+		if err != nil {
+			return fmt.Errorf("ledger: %w", err)
+		}
+		as = account.String()
 	}
 	head, err := l.Head(ctx)
 	if err != nil {
 		return fmt.Errorf("ledger: %w", err)
 	}
 	if s.json {
-		return s.printJSON(map[string]any{"source": there, "chainId": head.ChainID, "height": head.Height, "account": account})
+		return s.printJSON(map[string]any{"system": there, "chainId": head.ChainID, "height": head.Height, "account": as})
 	}
-	fmt.Fprintf(s.out, "%s\nledger: %s is at height %d; events are sent as %s\n", there, head.ChainID, head.Height, account)
+	fmt.Fprintf(s.out, "%s\nledger: %s is at height %d; events are sent as %s\n", there, head.ChainID, head.Height, as)
 	return nil
 }
 

@@ -22,8 +22,7 @@ type Tried struct {
 // samplesOfFile is how many records of a file are tried where no samples are given.
 const samplesOfFile = 3
 
-// Try maps the samples of the settings, or the values given instead; of a
-// file, its first records where there are neither.
+// Try maps samples.
 func (r *Runner) Try(ctx context.Context, values [][]byte) ([]Tried, error) {
 	var records []*record.Record
 	for i, value := range values {

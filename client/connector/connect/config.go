@@ -3,8 +3,8 @@
 // is its manual.
 //
 // Files, in reading order: config.go is the settings, run.go a run, pipe.go one
-// stream on its way to the ledger, deadletter.go what cannot go there,
-// check.go looks before anything runs.
+// stream on its way to the ledger, deadletter.go what cannot go there, out.go the
+// way from the ledger, check.go looks before anything runs.
 package connect
 
 import (
@@ -46,6 +46,9 @@ type Config struct {
 	Samples     []Sample      `yaml:"samples"` // what `cairn connect check` maps
 	DeadLetters DeadLetters   `yaml:"dead_letters"`
 	Batch       Batch         `yaml:"batch"`
+	// Sink, and the subscription that it gets events of, instead of a source.
+	Sink         *SinkConfig  `yaml:"sink"`
+	Subscription Subscription `yaml:"subscription"`
 	// Drain is how long a stop waits for what is on its way; 30s.
 	Drain setting.Duration `yaml:"drain"`
 	// Report is how often a line says how things stand; 10s.
@@ -166,7 +169,7 @@ func plainly(err error) error {
 // id can be made of.
 func (s *SourceConfig) open() (source record.Source, placed bool, err error) {
 	if s == nil {
-		return nil, false, errors.New("source is missing")
+		return nil, false, errors.New("source is missing, or sink")
 	}
 	made := 0
 	for _, kind := range []struct {

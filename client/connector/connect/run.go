@@ -17,6 +17,32 @@ import (
 	"github.com/cairn-ledger/cairn/client/protocol"
 )
 
+// Connector is what settings describe.
+type Connector interface {
+	// Run carries events until the source ends, ctx does, which is no error, or
+	// nothing can be done any more. Lines about its progress go to out, as JSON
+	// if asked for.
+	Run(ctx context.Context, c *client.Client, key protocol.PrivateKey, out io.Writer, asJSON bool) error
+	// Try maps the samples of the settings, or the values given instead; of a
+	// file, its first records where there are neither.
+	Try(ctx context.Context, values [][]byte) ([]Tried, error)
+	// Dial connects to the other system and says what is there.
+	Dial(ctx context.Context) (string, error)
+	// Signs says whether it sends events, and so needs a key.
+	Signs() bool
+}
+
+// New makes a connector of settings. It connects to nothing yet.
+func New(c *Config) (Connector, error) {
+	if c.Sink == nil {
+		return newRunner(c)
+	}
+	if c.Source != nil || c.Stream != "" || len(c.Samples) > 0 {
+		return nil, errors.New("source, stream and samples do not go with a sink: a connector has one direction")
+	}
+	return newOutflow(c)
+}
+
 // Runner is a connector that brings events to a ledger.
 type Runner struct {
 	config   *Config
@@ -37,8 +63,10 @@ type Runner struct {
 	order []*pipe          // as they were opened; guarded by mu
 }
 
-// New makes a connector of settings. It opens the dead letters and nothing else yet.
-func New(c *Config) (*Runner, error) {
+func newRunner(c *Config) (*Runner, error) {
+	if c.Subscription.Name != "" {
+		return nil, errors.New("subscription goes with a sink, which is missing")
+	}
 	source, placed, err := c.Source.open()
 	if err != nil {
 		return nil, err
@@ -61,9 +89,10 @@ func New(c *Config) (*Runner, error) {
 	return &Runner{config: c, mapping: mapping, source: source, producer: producer, pipes: map[string]*pipe{}}, err
 }
 
-// Run carries events until the source ends, ctx does, which is no error, or
-// nothing can be done any more. Lines about its progress go to out, as JSON if
-// asked for.
+// Signs says that events are sent with a key.
+func (r *Runner) Signs() bool { return true }
+
+// Run carries events to the ledger.
 func (r *Runner) Run(ctx context.Context, c *client.Client, key protocol.PrivateKey, out io.Writer, asJSON bool) (err error) {
 	r.client, r.key = c, key
 	r.report = newReporter(out, asJSON)
@@ -81,7 +110,7 @@ func (r *Runner) Run(ctx context.Context, c *client.Client, key protocol.Private
 	settling, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	r.settling = settling
-	reporting := r.reportEvery(r.config.Report.Or(10 * time.Second))
+	reporting := every(r.config.Report.Or(10*time.Second), func() { r.report.counts(r.snapshots(), false) })
 	err = r.source.Run(reading, r)
 	if cause := context.Cause(reading); err != nil && cause != nil {
 		err = cause // a stream's failure, which the source saw as the end of its context
@@ -166,8 +195,8 @@ func (r *Runner) snapshots() []Counts {
 	return counts
 }
 
-// reportEvery writes a line at a time until the answered function is called.
-func (r *Runner) reportEvery(interval time.Duration) (stop func()) {
+// every calls a function at a time until the answered one is called.
+func every(interval time.Duration, f func()) (stop func()) {
 	ended, done := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(done)
@@ -176,7 +205,7 @@ func (r *Runner) reportEvery(interval time.Duration) (stop func()) {
 		for {
 			select {
 			case <-ticker.C:
-				r.report.counts(r.snapshots(), false)
+				f()
 			case <-ended:
 				return
 			}
