@@ -411,3 +411,36 @@ func TestDisputes(t *testing.T) {
 		t.Fatalf("%+v %v", d, err)
 	}
 }
+
+// The council sets what an accepted event earns its producer: from then on each
+// is paid, up to the period's limit, and when it ends the reward, none is.
+func TestTheCouncilRewardsProducers(t *testing.T) {
+	l := governed(t)
+	l.want(protocol.CodeOK, l.token("x",
+		protocol.TokenOp{Kind: protocol.TokenIssue, Asset: "EUR"},
+		protocol.TokenOp{Kind: protocol.TokenMint, Asset: "EUR", Account: l.address("x"), Amount: 1_000}))
+	sent := uint64(0)
+	send := func(want uint64) {
+		t.Helper()
+		body := &protocol.Batch{Stream: "s", First: sent}
+		for range 4 {
+			body.Records = append(body.Records, scriptEvent(fmt.Sprint(sent), map[string]string{"type": "t1"}))
+			sent++
+		}
+		l.want(protocol.CodeOK, l.sign("producer", body))
+		if got := l.has("producer", "EUR"); got != want || got+l.has("x", "EUR") != 1_000 {
+			t.Errorf("after %d events the producer has %d, want %d", sent, got, want)
+		}
+	}
+	send(0)
+	reward := protocol.GovAction{Kind: protocol.GovReward, Name: "t1", Asset: "EUR", Account: l.address("x"), Each: 5, Limit: 35, PeriodMs: 1 << 40}
+	l.pass(reward)
+	send(20)
+	send(35) // the period's limit; events are accepted without
+	reward.Limit = 1_000
+	l.pass(reward)
+	before := l.has("producer", "EUR")
+	send(before + 20)
+	l.pass(protocol.GovAction{Kind: protocol.GovReward, Name: "t1"})
+	send(before + 20)
+}
