@@ -38,8 +38,8 @@ fuzz: ## every fuzz target for FUZZTIME
 sim: ## replicas that crash, replay and must agree at every height; SEEDS=200 from SEED=1 on
 	go test ./node/sim -run Simulation -count=1 -v -timeout 60m -args -seeds $(SEEDS) -seed $(SEED)
 
-e2e: ## the end-to-end tests alone; ARGS="-cycles 200 -seed 7"
-	go test ./node/e2e -count=1 -v -timeout 60m -args -connect 200000 $(ARGS)
+e2e: ## the end-to-end tests alone, at length; ARGS="-cycles 200 -seed 7"
+	go test ./node/e2e -count=1 -v -timeout 60m -args -deep -connect 200000 $(ARGS)
 
 bench: ## benchmarks of the hot paths
 	go test -run NONE -bench . -benchmem ./client/protocol ./client/proof ./node/internal/machine ./node/internal/bank ./node/internal/store/... ./node/internal/vm/... ./node/internal/shipped

@@ -112,6 +112,13 @@ func (s *Server) run(route route, r *http.Request) (value any, free func(), err 
 	if err := s.catchUp(req); err != nil {
 		return nil, free, err
 	}
+	if turns := s.lanes[route.lane]; turns != nil {
+		leave, err := turns.take(r.Context())
+		if err != nil {
+			return nil, free, err
+		}
+		defer leave()
+	}
 	value, err = route.handle(req)
 	if err != nil {
 		err = s.fault(r, err)

@@ -28,9 +28,9 @@ type Auditor interface {
 // auditRoutes list what looks into the past.
 func (s *Server) auditRoutes() []route {
 	return []route{
-		{pattern: "GET /v1/blocks/{height}", handle: s.block},
-		{pattern: "GET /v1/diff", params: []string{"from", "to", "after", "limit"}, handle: s.diff},
-		{pattern: "GET /v1/state/keys", params: []string{"prefix", "after", "height", "time", "limit"}, handle: s.stateKeys},
+		{pattern: "GET /v1/blocks/{height}", handle: s.block, lane: pages},
+		{pattern: "GET /v1/diff", params: []string{"from", "to", "after", "limit"}, handle: s.diff, lane: pages},
+		{pattern: "GET /v1/state/keys", params: []string{"prefix", "after", "height", "time", "limit"}, handle: s.stateKeys, lane: pages},
 		{pattern: "GET /v1/state/since", params: []string{"key", "height", "time"}, handle: s.stateSince},
 	}
 }

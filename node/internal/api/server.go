@@ -55,6 +55,7 @@ type Server struct {
 	submits chan struct{} // one token for each submission under way
 	lives   chan struct{} // one token for each answer that goes on
 	renders chan struct{} // one token for each of them that renders events
+	lanes   map[lane]*turns
 	bodies  budget
 	answers budget
 	drain   context.CancelFunc // ends what waits inside requests
@@ -70,6 +71,7 @@ func New(backend Backend, c Config) (*Server, error) {
 	}
 	s := &Server{
 		backend: backend, config: c, guard: newGuard(c.MaxConnections), submits: make(chan struct{}, c.MaxSubmissions), lives: make(chan struct{}, maxLive), renders: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
+		lanes:  map[lane]*turns{pages: newTurns(max(1, runtime.GOMAXPROCS(0)/2)), proofs: newTurns(maxProofs)},
 		bodies: budget{max: bodyBudget}, answers: budget{max: answerBudget},
 	}
 	var err error
@@ -117,6 +119,7 @@ type route struct {
 	params  []string
 	handle  func(*request) (any, error)
 	body    bool // takes one, read before the handler runs
+	lane    lane // that its requests take turns in
 }
 
 // routes lists the API; docs/api.md explains it.
@@ -127,18 +130,18 @@ func (s *Server) routes() []route {
 		{pattern: "GET /v1/transactions/{id}", params: []string{"wait"}, handle: s.status},
 		{pattern: "GET /v1/head", params: []string{"height", "time"}, handle: s.head},
 		{pattern: "GET /v1/genesis", handle: s.genesis},
-		{pattern: "GET /v1/entries", params: []string{"from", "count"}, handle: s.entries},
+		{pattern: "GET /v1/entries", params: []string{"from", "count"}, handle: s.entries, lane: pages},
 		{pattern: "GET /v1/entries/{index}", handle: s.entry},
 		{pattern: "GET /v1/events", params: []string{"source", "id", "producer"}, handle: s.findEvent},
 		{pattern: "GET /v1/events/{index}", handle: s.event},
 		{pattern: "GET /v1/receipts/{index}", params: []string{"format", "level"}, handle: s.receipt},
-		{pattern: "GET /v1/receipts", params: []string{"first", "count", "withhold", "format"}, handle: s.batchReceipt},
+		{pattern: "GET /v1/receipts", params: []string{"first", "count", "withhold", "format"}, handle: s.batchReceipt, lane: proofs},
 		{pattern: "GET /v1/erasures/{index}", handle: s.erasure},
 		{pattern: "GET /v1/state", params: []string{"key", "height", "time", "format"}, handle: s.state},
 		{pattern: "GET /v1/trust", params: []string{"from"}, handle: s.trust},
 		{pattern: "GET /v1/streams/{producer}/{name}", handle: s.stream},
-		{pattern: "GET /v1/streams/{producer}/{name}/entries", params: []string{"from", "count"}, handle: s.streamEntries},
-		{pattern: "GET /v1/streams/{producer}/{name}/receipt", params: []string{"from", "count", "withhold", "format"}, handle: s.streamReceipt},
+		{pattern: "GET /v1/streams/{producer}/{name}/entries", params: []string{"from", "count"}, handle: s.streamEntries, lane: pages},
+		{pattern: "GET /v1/streams/{producer}/{name}/receipt", params: []string{"from", "count", "withhold", "format"}, handle: s.streamReceipt, lane: proofs},
 		{pattern: "GET /v1/streams/{producer}/{name}/{sequence}", handle: s.streamEntry},
 		{pattern: "GET /v1/contracts", handle: s.contracts},
 		{pattern: "GET /v1/contracts/{contract}", handle: s.contract},
