@@ -20,35 +20,41 @@ var typeScript = filepath.Join("..", "verify-ts")
 var offline = []string{"ENOTFOUND", "ECONNREFUSED", "ETIMEDOUT", "EAI_AGAIN", "ENOTCACHED", "ECONNRESET"}
 
 var prepare = sync.OnceValues(func() (complaint string, err error) {
-	for _, args := range [][]string{
-		{"ci", "--prefer-offline", "--no-audit", "--no-fund", "--ignore-scripts"},
-		{"run", "build"},
-	} {
-		if args[0] == "ci" && !newer(filepath.Join("node_modules", ".package-lock.json"), "package-lock.json") {
-			continue
-		}
-		if out, err := inTypeScript("npm", args...); err != nil {
-			return string(out), err
-		}
+	if complaint, err = install(typeScript); err != nil {
+		return complaint, err
 	}
-	return "", nil
+	out, err := runIn(typeScript, "npm", "run", "build")
+	return string(out), err
 })
+
+// install fetches what a folder's package depends on, unless it is there.
+func install(folder string) (complaint string, err error) {
+	if !newer(filepath.Join(folder, "node_modules", ".package-lock.json"), filepath.Join(folder, "package-lock.json")) {
+		return "", nil
+	}
+	out, err := runIn(folder, "npm", "ci", "--prefer-offline", "--no-audit", "--no-fund", "--ignore-scripts")
+	return string(out), err
+}
 
 // newer says whether the second file changed after the first, or the first is not there.
 func newer(first, second string) bool {
-	a, errA := os.Stat(filepath.Join(typeScript, first))
-	b, errB := os.Stat(filepath.Join(typeScript, second))
+	a, errA := os.Stat(first)
+	b, errB := os.Stat(second)
 	return errA != nil || errB != nil || b.ModTime().After(a.ModTime())
 }
 
-func inTypeScript(name string, args ...string) ([]byte, error) {
+func runIn(folder, name string, args ...string) ([]byte, error) {
 	cmd := exec.Command(name, args...)
-	cmd.Dir = typeScript
+	cmd.Dir = folder
 	return cmd.CombinedOutput()
 }
 
-// builtTypeScript builds the verifier, or skips the test where that is not possible.
-func builtTypeScript(t *testing.T) {
+func inTypeScript(name string, args ...string) ([]byte, error) {
+	return runIn(typeScript, name, args...)
+}
+
+// needNode skips a test where Node is not installed, or not asked for.
+func needNode(t *testing.T) {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("the verifier in TypeScript is not built in a short run")
@@ -58,16 +64,40 @@ func builtTypeScript(t *testing.T) {
 			t.Skipf("%s is not installed: the verifier in TypeScript goes untested", program)
 		}
 	}
-	complaint, err := prepare()
+}
+
+// installed skips a test where npm cannot reach its registry.
+func installed(t *testing.T, complaint string, err error) {
+	t.Helper()
 	if err == nil {
 		return
 	}
 	for _, mark := range offline {
 		if strings.Contains(complaint, mark) {
-			t.Skipf("npm cannot fetch the dependencies of the verifier in TypeScript:\n%s", complaint)
+			t.Skipf("npm cannot fetch what this test depends on:\n%s", complaint)
 		}
 	}
-	t.Fatalf("building the verifier in TypeScript: %v\n%s", err, complaint)
+	t.Fatalf("installing with npm: %v\n%s", err, complaint)
+}
+
+// builtTypeScript builds the verifier, or skips the test where that is not possible.
+func builtTypeScript(t *testing.T) {
+	t.Helper()
+	needNode(t)
+	complaint, err := prepare()
+	installed(t, complaint, err)
+}
+
+// TestTransmuteReadsOurCose has @transmute/cose, by an author of RFC 9942,
+// verify the published COSE receipts.
+func TestTransmuteReadsOurCose(t *testing.T) {
+	needNode(t)
+	folder := filepath.Join("..", "..", "scripts", "interop", "cose")
+	complaint, err := install(folder)
+	installed(t, complaint, err)
+	if out, err := runIn(folder, "npm", "test"); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
 }
 
 // TestDocumentedTablesInTypeScript holds the tables of the verifier in
