@@ -38,6 +38,15 @@ func (b *backend) Receipt(ctx context.Context, index uint64) (*proof.Receipt, er
 	if err != nil {
 		return nil, err
 	}
+	p, err := b.waitProven(ctx, entry.Height)
+	if err != nil {
+		return nil, err
+	}
+	return b.receipt(p, index, entry)
+}
+
+// receipt proves an entry by what receipts of a later height share.
+func (b *backend) receipt(p *proven, index uint64, entry protocol.Entry) (*proof.Receipt, error) {
 	view, _, err := b.viewAt(0)
 	if err != nil {
 		return nil, err
@@ -45,10 +54,6 @@ func (b *backend) Receipt(ctx context.Context, index uint64) (*proof.Receipt, er
 	payload, err := machine.ReadPayload(b.store, view, index)
 	if err != nil {
 		return nil, asRefusal(err, "entry %d has no payload", index)
-	}
-	p, err := b.waitProven(ctx, entry.Height)
-	if err != nil {
-		return nil, err
 	}
 	path, err := b.store.InclusionProof(index, p.head.LogSize)
 	if err != nil {

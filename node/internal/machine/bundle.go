@@ -70,35 +70,85 @@ func DecodeBundle(bundle []byte) ([]Payload, error) {
 	case bundleScrubbed, bundleScrubbedZipped:
 		return decodeScrubbed(bundle[1:], bundle[0] == bundleScrubbedZipped)
 	}
-	if bundle[0] != bundleBatch || len(bundle) < 1+32 {
-		return nil, errBundle
+	b, err := parseBatchBundle(bundle)
+	if err != nil {
+		return nil, err
 	}
-	seed := [32]byte(bundle[1:33])
+	payloads := make([]Payload, b.entries())
+	for i := range payloads {
+		payloads[i] = b.payload(i)
+	}
+	return payloads, nil
+}
+
+// batchBundle is a bundle of a producer's batch, inflated.
+type batchBundle struct {
+	seed                  [32]byte
+	first, absorbed, skip uint64
+	records               [][]byte
+}
+
+func parseBatchBundle(bundle []byte) (b batchBundle, err error) {
+	if len(bundle) < 1+32 || bundle[0] != bundleBatch {
+		return b, errBundle
+	}
+	b.seed = [32]byte(bundle[1:33])
 	rest := bundle[33:]
 	var n [5]uint64
 	for i := range n {
 		v, size := binary.Uvarint(rest)
 		if size <= 0 {
-			return nil, errBundle
+			return b, errBundle
 		}
 		n[i], rest = v, rest[size:]
 	}
-	first, absorbed, skip, count, raw := n[0], n[1], n[2], n[3], n[4]
-	if count > protocol.MaxBatchEvents || raw > protocol.MaxBatchRawBytes || absorbed > count {
-		return nil, errBundle
+	count, raw := n[3], n[4]
+	b.first, b.absorbed, b.skip = n[0], n[1], n[2]
+	if count > protocol.MaxBatchEvents || raw > protocol.MaxBatchRawBytes || b.absorbed > count {
+		return b, errBundle
 	}
-	records, err := protocol.InflateRecords(rest, int(count), int(raw))
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", errBundle, err)
+	if b.records, err = protocol.InflateRecords(rest, int(count), int(raw)); err != nil {
+		return b, fmt.Errorf("%w: %w", errBundle, err)
 	}
-	payloads := make([]Payload, 0, count+1)
-	if skip > 0 {
-		payloads = append(payloads, gapPayload(seed, first, skip))
+	return b, nil
+}
+
+// entries counts those of the bundle: the gap, if there is one, and the events
+// that were not absorbed.
+func (b *batchBundle) entries() int {
+	n := len(b.records) - int(b.absorbed)
+	if b.skip > 0 {
+		n++
 	}
-	for i := absorbed; i < count; i++ {
-		payloads = append(payloads, Payload{Blind: protocol.EventBlind(seed, first+i), Bytes: records[i]})
+	return n
+}
+
+// payload is that of the bundle's entry i.
+func (b *batchBundle) payload(i int) Payload {
+	if b.skip > 0 {
+		if i == 0 {
+			return gapPayload(b.seed, b.first, b.skip)
+		}
+		i--
 	}
-	return payloads, nil
+	at := b.absorbed + uint64(i)
+	return Payload{Blind: protocol.EventBlind(b.seed, b.first+at), Bytes: b.records[at]}
+}
+
+// payloadAt is one payload of a bundle of so many entries.
+func payloadAt(bundle []byte, count uint32, i uint64) (Payload, error) {
+	if len(bundle) > 0 && bundle[0] == bundleBatch {
+		b, err := parseBatchBundle(bundle)
+		if err != nil || b.entries() != int(count) || i >= uint64(count) {
+			return Payload{}, errors.Join(errBundle, err)
+		}
+		return b.payload(int(i)), nil
+	}
+	payloads, err := DecodeBundle(bundle)
+	if err != nil || len(payloads) != int(count) || i >= uint64(count) {
+		return Payload{}, errors.Join(errBundle, err)
+	}
+	return payloads[i], nil
 }
 
 // gapPayload stands for the skip sequences right before first.

@@ -414,9 +414,16 @@ func StoredBundle(r BundleReader, index uint64) (first uint64, payloads []Payloa
 
 // ReadPayload reads the payload and blind of one entry, or that they were erased.
 func ReadPayload(r BundleReader, s State, index uint64) (Payload, error) {
-	first, payloads, err := ReadBundle(r, s, index)
+	first, count, data, err := r.Bundle(index)
 	if err != nil {
 		return Payload{}, err
 	}
-	return payloads[index-first], nil
+	if _, erased, err := ErasedBy(s, index); err != nil || erased {
+		return Payload{Erased: erased}, err
+	}
+	payload, err := payloadAt(data, count, index-first)
+	if err != nil {
+		return Payload{}, fmt.Errorf("entry %d, bundle of %d entries from %d: %w", index, count, first, err)
+	}
+	return payload, nil
 }

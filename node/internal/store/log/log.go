@@ -60,6 +60,7 @@ type Log struct {
 	edge   edge                               // owned by the goroutine that appends
 	spare  buffers                            // likewise
 	size   atomic.Uint64
+	trees  trees
 }
 
 // Open reads the right edge of a log of a size.

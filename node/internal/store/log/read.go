@@ -74,65 +74,11 @@ func (l *Log) Tile(level int, index uint64, width int) ([]protocol.Hash, error) 
 	return tile, nil
 }
 
-// subtree is the root of the complete subtree at a binary level.
-func (l *Log) subtree(level int, index uint64) (protocol.Hash, error) {
-	return l.tiles().subtree(level, index)
-}
-
-// tiles reads hashes of the log for one proof: a tile is read once, though a
-// proof wants up to eight hashes of it.
-type tiles struct {
-	log  *Log
-	read map[tileAt][]byte
-}
-
-type tileAt struct {
-	level int
-	index uint64
-}
-
-func (l *Log) tiles() *tiles { return &tiles{l, make(map[tileAt][]byte, tileLevels)} }
-
-// subtree is the root of the complete subtree at a binary level.
-func (t *tiles) subtree(level int, index uint64) (protocol.Hash, error) {
-	inTile := level % tileHeight
-	first := index << inTile
-	at, width := tileAt{level / tileHeight, first / tileWidth}, int(first%tileWidth)+1<<inTile
-	stored := t.read[at]
-	if stored == nil {
-		value, closer, err := t.log.db.Get(tileKey(at.level, at.index))
-		if errors.Is(err, pebble.ErrNotFound) {
-			return protocol.Hash{}, corrupt("tile %d of level %d is missing", at.index, at.level)
-		}
-		if err != nil {
-			return protocol.Hash{}, err
-		}
-		stored = append(make([]byte, 0, len(value)), value...)
-		t.read[at] = stored
-		if err := closer.Close(); err != nil {
-			return protocol.Hash{}, err
-		}
-	}
-	if len(stored)%32 != 0 || len(stored) < width*32 {
-		return protocol.Hash{}, corrupt("tile %d of level %d has %d bytes, needs %d", at.index, at.level, len(stored), width*32)
-	}
-	return fold(stored[first%tileWidth*32 : width*32]), nil
-}
-
-// fold is the root over hashes one after the other, a power of two of them.
-func fold(hashes []byte) protocol.Hash {
-	if len(hashes) == 32 {
-		return protocol.Hash(hashes)
-	}
-	half := len(hashes) / 2
-	return proof.NodeHash(fold(hashes[:half]), fold(hashes[half:]))
-}
-
 // nodes reads what a proof consists of and folds what RFC 6962 wants folded.
 func (l *Log) nodes(n merkle.Nodes) ([]protocol.Hash, error) {
-	raw, tiles := make([][]byte, len(n.IDs)), l.tiles()
+	raw := make([][]byte, len(n.IDs))
 	for i, id := range n.IDs {
-		h, err := tiles.subtree(int(id.Level), id.Index)
+		h, err := l.subtree(int(id.Level), id.Index)
 		if err != nil {
 			return nil, err
 		}
