@@ -62,6 +62,9 @@ func (c *corpus) batches() {
 // batch adds a batch receipt and what this verifier says of it.
 func (c *corpus) batch(name string, b []byte) {
 	c.t.Helper()
+	if !IsBatch(b) { // both would take it for another kind
+		return
+	}
 	r, err := ParseBatch(b)
 	var s BatchStatement
 	if err == nil {

@@ -190,6 +190,9 @@ func (c *corpus) erasures() {
 	trust := NewTrust(c.bed.anchor, 1, time.Unix(0, 0))
 	file := mustJSON(c.t, trust)
 	judge := func(name string, text []byte) {
+		if !IsErasure(text) { // both would take it for another kind
+			return
+		}
 		e, err := DecodeErasure(text)
 		var s ErasureStatement
 		if err == nil {
