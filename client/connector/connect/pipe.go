@@ -22,6 +22,7 @@ type item struct {
 	position uint64
 	event    *protocol.Event // nil: left out
 	future   *client.Future  // nil: not sent yet
+	unsent   error           // why it could not be
 	record   *record.Record
 }
 
@@ -39,6 +40,8 @@ type pipe struct {
 	sending  sync.Mutex // held while events are submitted, and while the producer is made anew
 	producer *client.Producer
 	grants   protocol.Grants
+	careful  int // events a batch while the ledger refuses some event; 0 is as many as set. Guarded by sending
+	calm     int // events that were final since it last did. The settler's
 
 	mu      sync.Mutex
 	next    uint64  // position after the last record taken; guarded by mu
@@ -80,7 +83,11 @@ func (p *pipe) connect(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("account %s: %w", p.run.account, err)
 	}
-	producer, err := p.run.client.NewProducer(ctx, p.run.key, p.name, p.run.producer)
+	config := p.run.producer
+	if p.careful > 0 {
+		config.MaxBatchEvents, config.MaxInFlight = min(p.careful, config.MaxBatchEvents), 1
+	}
+	producer, err := p.run.client.NewProducer(ctx, p.run.key, p.name, config)
 	if err != nil {
 		return err
 	}
@@ -183,6 +190,9 @@ func (p *pipe) submit(ctx context.Context, i *item) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
+		p.mu.Lock()
+		i.unsent = err
+		p.mu.Unlock()
 		return nil
 	}
 	p.mu.Lock()
@@ -234,7 +244,15 @@ func (p *pipe) settle(ctx context.Context) {
 		if err == nil {
 			p.pop(i)
 			try = 0
-			continue
+			if p.calm++; p.calm < calmAfter || !p.isCareful() {
+				continue
+			}
+			err = p.relax(ctx)
+			if err == nil {
+				continue
+			}
+			p.fail(err)
+			return
 		}
 		if err = p.mend(ctx, err, try); err != nil {
 			p.fail(err)
@@ -242,6 +260,12 @@ func (p *pipe) settle(ctx context.Context) {
 		}
 		try++
 	}
+}
+
+func (p *pipe) isCareful() bool {
+	p.sending.Lock()
+	defer p.sending.Unlock()
+	return p.careful > 0
 }
 
 // head is the oldest item; nil when none will come.
@@ -280,14 +304,15 @@ func (p *pipe) settled(ctx context.Context, i *item) error {
 		}
 		return p.run.dead.Sync()
 	}
-	if future == nil {
-		p.sending.Lock() // it is being submitted, or was when the producer had failed
+	if future == nil { // it is being submitted, or was when the producer had failed
+		p.sending.Lock()
 		p.mu.Lock()
 		future = i.future
+		why := i.unsent
 		p.mu.Unlock()
 		p.sending.Unlock()
 		if future == nil {
-			return errUnsent
+			return errors.Join(errUnsent, why)
 		}
 	}
 	result, err := future.Wait(ctx)
@@ -331,26 +356,101 @@ func (p *pipe) mend(ctx context.Context, err error, try int) error {
 	p.sending.Lock()
 	defer p.sending.Unlock()
 	if errors.Is(err, errUnsent) { // the producer knows why
-		err = p.producer.Flush(ctx)
+		failed := p.producer.Flush(ctx)
+		if failed == nil { // the producer lives and does not take it
+			return fmt.Errorf("stream %s: %w", p.name, err)
+		}
+		err = failed
 	}
 	closeNow(p.producer)
-	if final(err) {
-		return fmt.Errorf("stream %s: %w", p.name, err)
-	}
-	for {
-		p.run.log("stream %s: %v; trying again", p.name, err)
-		if err := sleep(ctx, pause(try)); err != nil {
+	switch {
+	case aboutEvents(err):
+		if err := p.narrow(err, try); err != nil {
 			return err
 		}
+	case final(err):
+		return fmt.Errorf("stream %s: %w", p.name, err)
+	}
+	return p.again(ctx, err, try)
+}
+
+// again makes the producer anew, as often as it takes, and resends what waits.
+// The caller holds sending.
+func (p *pipe) again(ctx context.Context, err error, try int) error {
+	for ; ; try++ {
+		if err != nil && !aboutEvents(err) {
+			p.run.log("stream %s: %v; trying again", p.name, err)
+			if err := sleep(ctx, pause(try)); err != nil {
+				return err
+			}
+		}
 		if err = p.connect(ctx); err == nil {
-			break
+			return p.resend(ctx)
 		}
 		if final(err) || ctx.Err() != nil {
 			return fmt.Errorf("stream %s: %w", p.name, err)
 		}
-		try++
 	}
-	return p.resend(ctx)
+}
+
+// narrowing is the factor by which batches shrink until the event that the
+// ledger refuses is alone, and calmAfter how many events later they are as
+// large as before.
+const (
+	narrowing = 8
+	calmAfter = 1_000
+)
+
+// narrow finds the event that is to blame for a batch's refusal: batches in
+// flight are one, and shrink until it is the oldest event that waits alone.
+// The caller holds sending.
+func (p *pipe) narrow(why error, try int) error {
+	p.calm = 0
+	code, _ := protocol.CodeOf(why)
+	switch {
+	case code == protocol.CodeSource && try == 0 && p.careful == 0:
+		return nil // the grants are read again, and tell
+	case p.careful == 0:
+		p.careful = max(1, p.run.producer.MaxBatchEvents/narrowing)
+		p.run.log("stream %s: the ledger refuses an event (%v); sending fewer at once to find it", p.name, why)
+	case p.careful > 1:
+		p.careful = max(1, p.careful/narrowing)
+	default:
+		p.mu.Lock()
+		head := p.waiting[0]
+		p.mu.Unlock()
+		if err := p.bury(head, why, true); err != nil {
+			return err
+		}
+		p.mu.Lock()
+		head.event = nil
+		p.mu.Unlock()
+		p.careful = narrowing
+	}
+	return nil
+}
+
+// relax makes batches large again once no event was refused for a while.
+func (p *pipe) relax(ctx context.Context) error {
+	p.sending.Lock()
+	defer p.sending.Unlock()
+	p.careful, p.calm = 0, 0
+	closeNow(p.producer)
+	return p.again(ctx, nil, 0)
+}
+
+// aboutEvents says that a batch was refused for what an event in it is.
+func aboutEvents(err error) bool {
+	var refusal *client.Refusal
+	if !errors.As(err, &refusal) || refusal.Retryable {
+		return false
+	}
+	switch refusal.Code {
+	case protocol.CodeSource, protocol.CodeSchemaMismatch, protocol.CodeSchemaCost, protocol.CodeEventMalformed, protocol.CodeEventMissing,
+		protocol.CodeEventAttribute, protocol.CodeEventTooLarge, protocol.CodeTooLarge:
+		return true
+	}
+	return false
 }
 
 // resend submits what waits. The caller holds sending.
@@ -381,14 +481,13 @@ func (p *pipe) resend(ctx context.Context) error {
 	return nil
 }
 
-// final says that trying again cannot help. A batch that is refused for a
-// grant is tried again with the grants of now.
+// final says that trying again cannot help.
 func final(err error) bool {
 	if errors.Is(err, client.ErrConflict) || errors.Is(err, client.ErrForgotten) {
 		return true
 	}
 	var refusal *client.Refusal
-	return errors.As(err, &refusal) && !refusal.Retryable && refusal.Code != protocol.CodeSource
+	return errors.As(err, &refusal) && !refusal.Retryable
 }
 
 // fail ends the stream.

@@ -13,6 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/cairn-ledger/cairn/client/connector/record"
+	"github.com/cairn-ledger/cairn/client/protocol"
 )
 
 // Config of the source. Each partition has a stream of its own, whose
@@ -23,6 +24,9 @@ type Config struct {
 	Topic      string  `yaml:"topic"`
 	Partitions []int32 `yaml:"partitions"` // those to read; none means all, also ones added later
 	From       string  `yaml:"from"`       // where a new stream begins: earliest (also "") or latest
+	// Base is the offset that is sequence 0, for topics that begin so far on that
+	// no gap can be declared up to there: over 2^32.
+	Base int64 `yaml:"base"`
 	// Lost says what to do when the broker has deleted offsets that the ledger
 	// lacks: stop (also ""), or gap, which declares them left out.
 	Lost string `yaml:"lost"`
@@ -47,6 +51,8 @@ func New(c Config) (*Source, error) {
 		return nil, errors.New("kafka.topic is missing")
 	case !slices.Contains([]string{"", "earliest", "latest"}, c.From):
 		return nil, fmt.Errorf("kafka.from is %q, must be earliest or latest", c.From)
+	case c.Base < 0:
+		return nil, fmt.Errorf("kafka.base is %d, must be 0 or more", c.Base)
 	case !slices.Contains([]string{"", "stop", "gap"}, c.Lost):
 		return nil, fmt.Errorf("kafka.lost is %q, must be stop or gap", c.Lost)
 	}
@@ -113,11 +119,11 @@ func (s *Source) open(ctx context.Context, client *kgo.Client, feed record.Feed)
 		if err != nil {
 			return err
 		}
-		at, err := s.begin(partition, stream.Next(), starts[partition], ends[partition], feed)
+		at, err := s.begin(partition, s.config.Base+int64(stream.Next()), starts[partition], ends[partition], feed)
 		if err != nil {
 			return err
 		}
-		stream.End(uint64(ends[partition]))
+		stream.End(s.position(ends[partition]))
 		s.streams[partition], begin[partition] = stream, kgo.NewOffset().At(at)
 	}
 	if len(begin) > 0 {
@@ -127,20 +133,23 @@ func (s *Source) open(ctx context.Context, client *kgo.Client, feed record.Feed)
 }
 
 // begin is the offset that a partition is read from.
-func (s *Source) begin(partition int32, next uint64, start, end int64, feed record.Feed) (int64, error) {
-	at := int64(next)
+func (s *Source) begin(partition int32, at, start, end int64, feed record.Feed) (int64, error) {
+	begins := at == s.config.Base // it is a new stream
 	switch {
+	case start-at > protocol.MaxSkip:
+		return 0, fmt.Errorf("kafka: partition %d of %s begins at offset %d, too far from %d for a gap to be declared; `base: %d` makes that offset the stream's sequence 0",
+			partition, s.config.Topic, start, at, start)
 	case at > end:
 		return 0, fmt.Errorf("kafka: partition %d of %s ends at offset %d and the ledger's stream stands at %d: it was made anew, or this is another one; give the connector another stream",
 			partition, s.config.Topic, end, at)
-	case at == 0 && s.config.From == "latest":
+	case begins && s.config.From == "latest":
 		return end, nil
 	case at >= start:
 		return at, nil
-	case at > 0 && s.config.Lost != "gap":
+	case !begins && s.config.Lost != "gap":
 		return 0, fmt.Errorf("kafka: partition %d of %s: the broker has deleted the offsets %d to %d before they were read; `lost: gap` goes on without them, and declares that",
 			partition, s.config.Topic, at, start-1)
-	case at > 0:
+	case !begins:
 		feed.Log("kafka: partition %d of %s: the offsets %d to %d were deleted before they were read; they become a declared gap", partition, s.config.Topic, at, start-1)
 	}
 	return start, nil
@@ -209,9 +218,12 @@ func (s *Source) feed(ctx context.Context, fetches kgo.Fetches, feed record.Feed
 		if err != nil || stream == nil {
 			return
 		}
-		stream.End(uint64(max(p.LastStableOffset, 0)))
+		stream.End(s.position(p.LastStableOffset))
 		for _, r := range p.Records {
-			if err = stream.Put(ctx, recordOf(r)); err != nil {
+			if r.Offset < s.config.Base {
+				continue
+			}
+			if err = stream.Put(ctx, s.recordOf(r)); err != nil {
 				return
 			}
 		}
@@ -219,9 +231,12 @@ func (s *Source) feed(ctx context.Context, fetches kgo.Fetches, feed record.Feed
 	return err
 }
 
-func recordOf(r *kgo.Record) *record.Record {
+// position is an offset's sequence in the stream.
+func (s *Source) position(offset int64) uint64 { return uint64(max(offset-s.config.Base, 0)) }
+
+func (s *Source) recordOf(r *kgo.Record) *record.Record {
 	out := &record.Record{
-		Position: uint64(r.Offset), Key: r.Key, Value: r.Value, Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Time: r.Timestamp,
+		Position: s.position(r.Offset), Key: r.Key, Value: r.Value, Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Time: r.Timestamp,
 	}
 	if len(r.Headers) > 0 {
 		out.Headers = make(map[string]string, len(r.Headers))
