@@ -15,9 +15,9 @@ import (
 
 // subscribeOptions are the flags of `cairn subscribe`.
 type subscribeOptions struct {
-	kind, source, subject, from, filter, member, token string
-	receipt, remove                                    bool
-	count                                              int
+	kind, source, subject, from, filter, where, member, token string
+	receipt, remove                                           bool
+	count                                                     int
 }
 
 func subscribeCommand(s *session) *cobra.Command {
@@ -37,6 +37,7 @@ or, ending in a full stop, slash or star, prefixes.`,
 	flags.StringVar(&o.kind, "type", "", "type of the events")
 	flags.StringVar(&o.source, "source", "", "source of the events")
 	flags.StringVar(&o.subject, "subject", "", "subject of the events")
+	flags.StringVar(&o.where, "where", "", "an expression of CEL, such as 'data.kwh > 3.0 && subject.startsWith(\"meter-\")'")
 	flags.StringVar(&o.filter, "filter", "", "further filter, as JSON in CloudEvents' dialects")
 	flags.StringVar(&o.from, "from", "now", "where a new name begins: beginning, now, an index or a time")
 	flags.StringVar(&o.member, "member", "", "name within a group that shares the events")
@@ -61,6 +62,13 @@ func (o *subscribeOptions) filters() (out []json.RawMessage, err error) {
 			dialect = "prefix"
 		}
 		filter, err := json.Marshal(map[string]map[string]string{dialect: {f.name: text}})
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, filter)
+	}
+	if o.where != "" {
+		filter, err := json.Marshal(map[string]string{"cel": o.where})
 		if err != nil {
 			return nil, err
 		}
