@@ -15,7 +15,7 @@ type Base interface {
 // Elsewhere is a tree whose one version is kept elsewhere. Overlays over it
 // are read and changed like any other; they cannot be applied.
 func Elsewhere(base Base, height uint64) *Tree {
-	t := &Tree{base: base}
+	t := &Tree{base: base, hot: newHot(hotBytes)}
 	t.height.Store(height)
 	return t
 }

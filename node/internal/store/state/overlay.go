@@ -21,7 +21,6 @@ type Overlay struct {
 	changed map[string][]byte // nil: deleted
 	fresh   []string          // keys of changed that are not in order yet
 	order   index             // the other keys of changed
-	reads   map[string][]byte // of a root overlay: committed values met so far; nil: absent
 	gaps    gaps              // of a root overlay: stretches of removed keys met so far
 	spare   *Overlay          // a closed child, to be used again
 	watch   Watch             // told what is read and kept; nil for nobody
@@ -29,7 +28,7 @@ type Overlay struct {
 
 // Overlay starts the changes of a block over the newest version.
 func (t *Tree) Overlay() *Overlay {
-	return &Overlay{tree: t, height: t.Height(), changed: make(map[string][]byte), reads: make(map[string][]byte)}
+	return &Overlay{tree: t, height: t.Height(), changed: make(map[string][]byte)}
 }
 
 // Child opens an overlay over o.
@@ -95,15 +94,20 @@ func (o *Overlay) lookUp(key []byte) (value []byte, ok bool, err error) {
 	panic("state: overlay without a root")
 }
 
-// read asks the committed state and remembers the answer for the block.
+// read asks the committed state, and what is remembered of it.
 func (o *Overlay) read(key []byte) ([]byte, bool, error) {
-	value, known := o.reads[string(key)]
-	if !known {
-		var err error
-		if value, err = o.tree.get(key, o.height); err != nil {
-			return nil, false, err
+	newest := o.height == o.tree.Height()
+	if newest {
+		if value, known := o.tree.hot.get(key); known {
+			return value, value != nil, nil
 		}
-		o.reads[string(key)] = value
+	}
+	value, err := o.tree.get(key, o.height)
+	if err != nil {
+		return nil, false, err
+	}
+	if newest {
+		o.tree.hot.put(string(key), value)
 	}
 	return value, value != nil, nil
 }

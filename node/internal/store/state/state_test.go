@@ -103,7 +103,7 @@ func TestAgreesWithAModel(t *testing.T) {
 func modelRun(t *testing.T, seed, keep uint64) {
 	random := rand.New(rand.NewPCG(seed, keep))
 	fs := vfs.NewMem()
-	options := Options{KeepVersions: keep, MaxNodes: 20}
+	options := Options{KeepVersions: keep, MaxNodes: 20, HotBytes: 2_000}
 	l := openLedger(t, fs, 0, options)
 	defer func() { l.db.Close() }()
 	model := map[string]string{}

@@ -21,7 +21,11 @@ type Options struct {
 	// MaxNodes bounds the nodes of the newest version kept in memory, about
 	// 300 bytes each; 0 means a million.
 	MaxNodes int
+	// HotBytes bounds the values kept in memory, twice; 0 means 32 MiB.
+	HotBytes int
 }
+
+const hotBytes = 32 << 20
 
 // Tree is the newest version of the state, and the way to older ones. One
 // goroutine applies blocks; views may be opened and used beside it.
@@ -33,6 +37,7 @@ type Tree struct {
 	root    kid // owned by the goroutine that applies blocks
 	nodes   int // in memory; owned by the same
 	evict   int // next subtree to drop from memory
+	hot     hot // owned by the same
 }
 
 // Open reads the version of a height, the newest the database holds.
@@ -40,11 +45,14 @@ func Open(db pebble.Reader, height uint64, o Options) (*Tree, error) {
 	if o.MaxNodes == 0 {
 		o.MaxNodes = 1_000_000
 	}
+	if o.HotBytes == 0 {
+		o.HotBytes = hotBytes
+	}
 	root, err := readRoot(db, height)
 	if err != nil {
 		return nil, err
 	}
-	t := &Tree{db: db, options: o, root: root}
+	t := &Tree{db: db, options: o, root: root, hot: newHot(o.HotBytes)}
 	t.height.Store(height)
 	return t, nil
 }
@@ -313,6 +321,7 @@ func (t *Tree) Adopt(p *Pending) {
 	}
 	t.root = p.root
 	t.height.Store(p.height)
+	t.hot.follow(p.changes)
 	for i := range p.updaters {
 		t.nodes += len(p.updaters[i].made)
 	}
