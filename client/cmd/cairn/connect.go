@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -168,6 +169,8 @@ func (s *session) showTried(t connect.Tried) error {
 
 // dialConnector says what answers.
 func (s *session) dialConnector(ctx context.Context, config *connect.Config, runner connect.Connector) error {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
 	there, err := runner.Dial(ctx)
 	if err != nil {
 		return err

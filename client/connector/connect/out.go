@@ -174,7 +174,10 @@ func (o *outflow) Run(ctx context.Context, c *client.Client, _ protocol.PrivateK
 	defer func() { err = errors.Join(err, o.sink.Close()) }()
 	s, err := o.subscribe(ctx, c)
 	if err == nil {
-		stop := every(o.config.Report.Or(10*time.Second), func() { o.report.counts(o.snapshot(), false) })
+		stop := every(o.config.Report.Or(10*time.Second), func() {
+			o.look(ctx, s)
+			o.report.counts(o.snapshot(), false)
+		})
 		err = o.carry(ctx, s, dead)
 		stop()
 		o.report.counts(o.snapshot(), true)
@@ -255,6 +258,23 @@ func (o *outflow) bury(e *rest.Delivered, why error, dead graveyard) error {
 		return err
 	}
 	return dead.Sync()
+}
+
+// look asks the node how far the log goes, for the lag that is shown.
+func (o *outflow) look(ctx context.Context, s *client.Subscriptions) {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	all, err := s.List(ctx)
+	if err != nil {
+		return // the next line may have it
+	}
+	for _, one := range all {
+		if one.Name == o.wanted.Name {
+			o.mu.Lock()
+			o.counts.Next, o.counts.End = max(o.counts.Next, one.Cursor), one.Cursor+one.Lag
+			o.mu.Unlock()
+		}
+	}
 }
 
 func (o *outflow) snapshot() []Counts {
