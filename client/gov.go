@@ -2,7 +2,6 @@ package client
 
 import (
 	"context"
-	"net/url"
 	"strconv"
 
 	"github.com/cairn-ledger/cairn/client/protocol"
@@ -100,21 +99,6 @@ func (c *Client) ValidatorSets(ctx context.Context) (all []protocol.ValidatorSet
 func (c *Client) Nodes(ctx context.Context) ([]rest.AdmittedNode, error) {
 	answer, err := read[rest.Nodes](ctx, c, "/v1/nodes")
 	return answer.Nodes, err
-}
-
-// Schemas lists the official schemas.
-func (c *Client) Schemas(ctx context.Context) (all []protocol.Schema, err error) {
-	for after := ""; ; {
-		answer, err := read[rest.Schemas](ctx, c, "/v1/schemas?limit=%d&after=%s", page, url.QueryEscape(after))
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, answer.Schemas...)
-		if len(answer.Schemas) < page {
-			return all, nil
-		}
-		after = answer.Schemas[page-1].Type
-	}
 }
 
 // Disputes lists what was disputed.

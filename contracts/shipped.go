@@ -7,12 +7,12 @@ import (
 	"fmt"
 )
 
-//go:embed maintenance/maintenance.wasm maintenance/manifest.json
-//go:embed parking/parking.wasm parking/manifest.json
-//go:embed rules/rules.wasm rules/manifest.json
-//go:embed metering/metering.wasm metering/manifest.json
-//go:embed escrow/escrow.wasm escrow/manifest.json
-//go:embed saga/saga.wasm saga/manifest.json
+//go:embed maintenance/maintenance.wasm maintenance/manifest.json maintenance/schemas.json
+//go:embed parking/parking.wasm parking/manifest.json parking/schemas.json
+//go:embed rules/rules.wasm rules/manifest.json rules/schemas.json
+//go:embed metering/metering.wasm metering/manifest.json metering/schemas.json
+//go:embed escrow/escrow.wasm escrow/manifest.json escrow/schemas.json
+//go:embed saga/saga.wasm saga/manifest.json saga/schemas.json
 var files embed.FS
 
 // Shipped answers the module and the manifest of a shipped contract.

@@ -75,6 +75,16 @@ func (n *Node) newGateway(home string, ledger gateway.Ledger) (*gateway.Gateway,
 	return gateway.New(gateway.Config{Key: key, ChainID: n.genesis.ChainID, DB: n.local, Ledger: ledger, Log: n.log.With("in", "gateway")}), nil
 }
 
+// Conforms refuses an event that the schema of its type, as the newest block
+// has it, refuses.
+func (b *backend) Conforms(events []protocol.Event) error {
+	view, _, err := b.viewAt(0)
+	if err != nil {
+		return err
+	}
+	return b.machine.Conforms(view, events)
+}
+
 // serve starts what runs beside the API, until ctx ends.
 func (n *Node) serve(ctx context.Context, work *sync.WaitGroup) {
 	work.Go(func() { n.subscriptions.Run(ctx) })

@@ -196,8 +196,8 @@ type SchemaVersion struct {
 	Version uint64     `json:"version"` // of the key, not the record
 	Hash    Hash       `json:"hash"`    // SHA-256 of the text
 	Rule    SchemaRule `json:"compatibility"`
-	Height  uint64     `json:"height"`          // 0: with the founding document
-	Index   uint64     `json:"index,omitempty"` // of its entry in the log; none with the founding document
+	Height  uint64     `json:"height"` // 0: with the founding document
+	Index   uint64     `json:"index"`  // of its entry in the log; means nothing with the founding document
 }
 
 // AppendBinary appends the record under a SchemaVersionKey.

@@ -95,12 +95,6 @@ type Nodes struct {
 	Nodes []AdmittedNode `json:"nodes"`
 }
 
-// Schemas lists the official schemas.
-type Schemas struct {
-	At
-	Schemas []protocol.Schema `json:"schemas"`
-}
-
 // Act is something that members of an account were asked to do as it.
 type Act struct {
 	Index     uint64             `json:"index"`

@@ -48,6 +48,7 @@ type Options struct {
 	Validators int
 	BasePort   int
 	Now        time.Time // the genesis time
+	NoSchemas  bool      // found it without the schemas of the shipped contracts
 }
 
 // Distance of a node's other ports from its API port.
@@ -137,6 +138,11 @@ func Create(dir string, o Options) (*Network, error) {
 	gateways, err := addGateways(founded)
 	if err != nil {
 		return nil, err
+	}
+	if !o.NoSchemas {
+		if err := addSchemas(founded); err != nil {
+			return nil, err
+		}
 	}
 	network := &Network{ChainID: o.ChainID, Genesis: filepath.Join(dir, GenesisFile), dir: dir}
 	for i, key := range founded.Validators {

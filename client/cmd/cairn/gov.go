@@ -16,7 +16,7 @@ import (
 func govCommand(s *session) *cobra.Command {
 	return group("gov", "Propose to the council, vote, see what it decided, dispute entries",
 		proposeCommand(s), voteCommand(s), withdrawCommand(s), proposalsCommand(s), proposalCommand(s),
-		councilCommand(s), validatorsCommand(s), nodesCommand(s), schemasCommand(s),
+		councilCommand(s), validatorsCommand(s), nodesCommand(s),
 		disputeCommand(s), resolveCommand(s), disputesCommand(s))
 }
 

@@ -34,34 +34,6 @@ func nodesCommand(s *session) *cobra.Command {
 	}
 }
 
-func schemasCommand(s *session) *cobra.Command {
-	return &cobra.Command{
-		Use: "schemas", Short: "List the official schemas of event types", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			l, err := s.connect()
-			if err != nil {
-				return err
-			}
-			schemas, err := l.Schemas(cmd.Context())
-			if err != nil {
-				return err
-			}
-			if s.json {
-				if schemas == nil {
-					schemas = []protocol.Schema{}
-				}
-				return s.printJSON(schemas)
-			}
-			table := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
-			fmt.Fprintln(table, "TYPE\tSHA-256\tURI\tPROPOSAL")
-			for _, x := range schemas {
-				fmt.Fprintf(table, "%s\t%s\t%s\t%d\n", x.Type, x.Hash, dash(x.URI), x.Proposal)
-			}
-			return table.Flush()
-		},
-	}
-}
-
 func disputeCommand(s *session) *cobra.Command {
 	var f signing
 	var text string

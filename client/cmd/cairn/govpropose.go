@@ -136,13 +136,16 @@ func proposeParameter(s *session) *cobra.Command {
 }
 
 func proposeSchema(s *session) *cobra.Command {
-	var file, uri string
+	var file, uri, owner string
 	var remove bool
-	cmd := proposal(s, &cobra.Command{Use: "schema TYPE --file FILE", Short: "Make a schema the official one of an event type", Args: exactly(1, "an event type")},
-		func(_ context.Context, _ *wallet, args []string) (protocol.GovAction, error) {
-			a := protocol.GovAction{Kind: protocol.GovSchema, Name: args[0], URI: uri}
-			if remove {
-				return a, nil
+	cmd := proposal(s, &cobra.Command{Use: "schema TYPE --file FILE|--owner ACCOUNT|--remove", Short: "Make a registered schema the official one of an event type, or give its schemas an owner", Args: exactly(1, "an event type")},
+		func(ctx context.Context, w *wallet, args []string) (a protocol.GovAction, err error) {
+			a = protocol.GovAction{Kind: protocol.GovSchema, Name: args[0], URI: uri}
+			if owner != "" {
+				a.Account, err = w.account(ctx, owner)
+			}
+			if remove || err != nil || owner != "" && file == "" {
+				return a, err
 			}
 			text, err := os.ReadFile(file)
 			if err != nil {
@@ -151,7 +154,8 @@ func proposeSchema(s *session) *cobra.Command {
 			a.Hash = sha256.Sum256(text)
 			return a, nil
 		})
-	cmd.Flags().StringVar(&file, "file", "", "the schema's text, of which the hash is recorded")
+	cmd.Flags().StringVar(&file, "file", "", "the text of a registered version")
+	cmd.Flags().StringVar(&owner, "owner", "", "account that owns the type's schemas from then on")
 	cmd.Flags().StringVar(&uri, "uri", "", "where it is found")
 	cmd.Flags().BoolVar(&remove, "remove", false, "no schema is the official one any more")
 	return cmd

@@ -15,7 +15,7 @@ import (
 func devnetCommand() *cobra.Command {
 	var home, chainID string
 	var validators, basePort int
-	var detach bool
+	var detach, bare bool
 	var hidden measuring
 	cmd := &cobra.Command{
 		Use:   "devnet",
@@ -26,7 +26,7 @@ folder. A folder that holds a network already is started again with its data.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			out := cmd.OutOrStdout()
 			network, err := openOrCreate(out, home, devnet.Options{
-				ChainID: chainID, Validators: validators, BasePort: basePort, Now: time.Now(),
+				ChainID: chainID, Validators: validators, BasePort: basePort, Now: time.Now(), NoSchemas: bare,
 			}, cmd.Flags().Changed("validators"), cmd.Flags().Changed("base-port"))
 			if err != nil {
 				return err
@@ -50,6 +50,7 @@ folder. A folder that holds a network already is started again with its data.`,
 	cmd.Flags().IntVar(&validators, "validators", 4, "how many validators a new network has")
 	cmd.Flags().IntVar(&basePort, "base-port", 8080, "API port of the first node; its RPC is 1000 above, its p2p 2000")
 	cmd.Flags().StringVar(&chainID, "chain-id", "cairn-devnet", "name of a new ledger; receipts and signatures are bound to it")
+	cmd.Flags().BoolVar(&bare, "no-schemas", false, "found a new network without the schemas of the shipped contracts' events")
 	cmd.Flags().BoolVar(&detach, "detach", false, "return when the network is ready and leave it running")
 	hidden.flags(cmd)
 	stop := &cobra.Command{

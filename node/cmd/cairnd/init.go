@@ -12,6 +12,7 @@ import (
 func initCommand() *cobra.Command {
 	var home, chainID string
 	var validators, basePort int
+	var bare bool
 	cmd := &cobra.Command{
 		Use:   "init",
 		Short: "Found a network: a genesis file and one home for each validator",
@@ -21,7 +22,7 @@ to its machine, set api_address, p2p_address and peers in its cairnd.toml, and r
 ` + "`cairnd start --home FOLDER`" + ` there.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			network, err := devnet.Create(home, devnet.Options{ChainID: chainID, Validators: validators, BasePort: basePort, Now: time.Now()})
+			network, err := devnet.Create(home, devnet.Options{ChainID: chainID, Validators: validators, BasePort: basePort, Now: time.Now(), NoSchemas: bare})
 			if err != nil {
 				return err
 			}
@@ -32,6 +33,7 @@ to its machine, set api_address, p2p_address and peers in its cairnd.toml, and r
 	homeFlag(cmd, &home)
 	cmd.Flags().StringVar(&chainID, "chain-id", "cairn-devnet", "name of the ledger; receipts and signatures are bound to it")
 	cmd.Flags().IntVar(&validators, "validators", 4, "how many validators")
+	cmd.Flags().BoolVar(&bare, "no-schemas", false, "leave out the schemas of the shipped contracts' events")
 	cmd.Flags().IntVar(&basePort, "base-port", 8080, "API port of the first node; its RPC is 1000 above, its p2p 2000")
 	return cmd
 }

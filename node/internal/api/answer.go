@@ -175,11 +175,11 @@ func statusOf(code protocol.Code) int {
 		return http.StatusRequestEntityTooLarge
 	case protocol.CodeUnauthenticated:
 		return http.StatusUnauthorized
-	case protocol.CodeUnauthorized, protocol.CodeBadSignature, protocol.CodeSource:
+	case protocol.CodeUnauthorized, protocol.CodeBadSignature, protocol.CodeSource, protocol.CodeSchemaOwner:
 		return http.StatusForbidden
-	case protocol.CodeSequenceGap, protocol.CodeReplayed, protocol.CodeContractExists, protocol.CodeExpired, protocol.CodeExpiryTooFar:
+	case protocol.CodeSequenceGap, protocol.CodeReplayed, protocol.CodeContractExists, protocol.CodeSchemaExists, protocol.CodeExpired, protocol.CodeExpiryTooFar:
 		return http.StatusConflict
-	case protocol.CodeBusy, protocol.CodeOverQuota:
+	case protocol.CodeBusy, protocol.CodeOverQuota, protocol.CodeSchemaBusy:
 		return http.StatusTooManyRequests
 	case protocol.CodeUnavailable, protocol.CodeTimeout:
 		return http.StatusServiceUnavailable

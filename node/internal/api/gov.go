@@ -25,7 +25,6 @@ func (s *Server) govRoutes() []route {
 		{pattern: "GET /v1/validators/sets", params: pageParams, handle: s.validatorSets},
 		{pattern: "GET /v1/validators/sets/{since}", params: oneParams, handle: s.validatorSet},
 		{pattern: "GET /v1/nodes", params: []string{"height"}, handle: s.nodes},
-		{pattern: "GET /v1/schemas", params: pageParams, handle: s.schemas},
 		{pattern: "GET /v1/disputes", params: pageParams, handle: s.disputes},
 		{pattern: "GET /v1/disputes/{index}", params: oneParams, handle: s.dispute},
 	}
@@ -311,32 +310,6 @@ func (s *Server) nodes(r *request) (any, error) {
 	found, err := m.Scan(protocol.GovKey(protocol.GovKeyNode), nil, 10_000)
 	for _, kv := range found {
 		out.Nodes = append(out.Nodes, rest.AdmittedNode{Node: protocol.NodeID(kv.Key[2:]), Name: string(kv.Value)})
-	}
-	return out, err
-}
-
-// schemas lists the official ones; ?after= is a type.
-func (s *Server) schemas(r *request) (any, error) {
-	limit, err := r.limit()
-	if err != nil {
-		return nil, err
-	}
-	m, err := s.money(r)
-	if err != nil {
-		return nil, err
-	}
-	var after []byte
-	if text := r.params.Get("after"); text != "" {
-		after = protocol.SchemaKey(clip(text))
-	}
-	found, err := m.Scan(protocol.GovKey(protocol.GovKeySchema), after, limit)
-	out := rest.Schemas{At: m.At, Schemas: []protocol.Schema{}}
-	for _, kv := range found {
-		schema, err := protocol.DecodeSchema(string(kv.Key[2:]), kv.Value)
-		if err != nil {
-			return nil, fmt.Errorf("schema of %q at rest: %v", kv.Key[2:], err)
-		}
-		out.Schemas = append(out.Schemas, schema)
 	}
 	return out, err
 }

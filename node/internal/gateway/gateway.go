@@ -32,6 +32,8 @@ type Ledger interface {
 	StreamEntries(producer protocol.Address, name string, from uint64, count int) ([]rest.StreamEntry, error)
 	Height(ctx context.Context, atLeast uint64) uint64
 	Ready() error
+	// Conforms refuses an event that the schema of its type refuses.
+	Conforms(events []protocol.Event) error
 }
 
 // Config of a Gateway. Key, ChainID, DB, Ledger and Log are required.
@@ -108,6 +110,9 @@ func (g *Gateway) Figures() Figures {
 // Take keeps events, as one. When it returns without an error they are on this
 // node's disk, and will be sent until the ledger has decided about each.
 func (g *Gateway) Take(events []protocol.Event) (first uint64, err error) {
+	if err := g.config.Ledger.Conforms(events); err != nil {
+		return 0, err // it would refuse other callers' events with it
+	}
 	records, size := make([][]byte, len(events)), int64(0)
 	for i := range events {
 		records[i] = events[i].AppendRecord(nil)

@@ -31,6 +31,8 @@ type ledger struct {
 
 func (l *ledger) Ready() error { return nil }
 
+func (l *ledger) Conforms([]protocol.Event) error { return nil }
+
 func (l *ledger) Height(ctx context.Context, atLeast uint64) uint64 {
 	if atLeast > 1 {
 		<-ctx.Done()
