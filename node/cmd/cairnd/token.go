@@ -42,6 +42,8 @@ change within a second.`,
 	add.Flags().StringSliceVar(&t.Scopes, "scope", []string{"produce"}, "what it is for: produce, consume")
 	add.Flags().StringSliceVar(&t.Sources, "source", nil, "prefix that the events' source must have; may be repeated")
 	add.Flags().StringSliceVar(&t.Types, "type", nil, "prefix that the events' type must have; may be repeated")
+	add.Flags().Uint64Var(&t.Rate.Events, "events-per-second", 0, "how many events it may submit a second; 0 is no bound")
+	add.Flags().Uint64Var(&t.Rate.Bytes, "bytes-per-second", 0, "how many bytes of requests it may submit a second; 0 is no bound")
 	add.Flags().DurationVar(&ends, "ends", 0, "after how long it ends, such as 720h; never without it")
 	list := &cobra.Command{
 		Use: "list", Short: "List the tokens, without what is secret", Args: cobra.NoArgs,
@@ -51,13 +53,17 @@ change within a second.`,
 				return err
 			}
 			table := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
-			fmt.Fprintln(table, "NAME\tSCOPES\tSOURCES\tTYPES\tSINCE\tUNTIL")
+			fmt.Fprintln(table, "NAME\tSCOPES\tSOURCES\tTYPES\tRATE\tSINCE\tUNTIL")
 			for _, t := range tokens {
 				until := "-"
 				if !t.Until.IsZero() {
 					until = t.Until.Format(time.RFC3339)
 				}
-				fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", t.Name, strings.Join(t.Scopes, ","), orAny(t.Sources), orAny(t.Types), t.Since.Format(time.RFC3339), until)
+				rate := "any"
+				if t.Rate != (node.Token{}).Rate {
+					rate = t.Rate.String()
+				}
+				fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", t.Name, strings.Join(t.Scopes, ","), orAny(t.Sources), orAny(t.Types), rate, t.Since.Format(time.RFC3339), until)
 			}
 			return table.Flush()
 		},

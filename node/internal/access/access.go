@@ -39,6 +39,7 @@ type Token struct {
 	Scopes  []string      `json:"scopes"`
 	Sources []string      `json:"sources,omitempty"` // prefixes that events' sources must have; none is any
 	Types   []string      `json:"types,omitempty"`   // likewise of their types
+	Rate    Rate          `json:"rate,omitzero"`     // of what it submits
 	Since   time.Time     `json:"since"`
 	Until   time.Time     `json:"until,omitzero"` // when it ends
 }

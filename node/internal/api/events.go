@@ -94,6 +94,9 @@ func (s *Server) takeEvents(r *request) (any, error) {
 	if len(events) == 0 {
 		return rest.Submission{State: rest.StateCommitted}, nil
 	}
+	if err := s.rates.Use(&token, len(events), len(r.body), time.Now()); err != nil {
+		return nil, err
+	}
 	first, err := s.config.Gateway.Take(events)
 	if err != nil {
 		return nil, err

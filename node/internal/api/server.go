@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/cairn-ledger/cairn/client/protocol"
+	"github.com/cairn-ledger/cairn/node/internal/access"
 	"github.com/cairn-ledger/cairn/node/internal/subscription"
 )
 
@@ -58,6 +59,7 @@ type Server struct {
 	lanes   map[lane]*turns
 	bodies  budget
 	answers budget
+	rates   access.Rates
 	drain   context.CancelFunc // ends what waits inside requests
 }
 
