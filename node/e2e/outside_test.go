@@ -169,7 +169,9 @@ func hostileConnections(t *testing.T, nw *network) {
 	t.Logf("/healthz     %v; before %v", health, healthBefore)
 	t.Logf("submit-final %v; before %v; ratio of medians %.2f", final, finalBefore, ratio(final, finalBefore))
 	t.Logf("resident     %.0f MiB at most; before %.0f MiB", most, before)
-	if *deep && (health.at(1) > time.Second || most > before+512 || ratio(final, finalBefore) > 3) {
+	// What is held for answers is 128 MiB at most, and the collector lets garbage
+	// of four times the live heap wait; the crowd shares the processor, too.
+	if *deep && (health.at(1) > time.Second || most > before+1024 || ratio(final, finalBefore) > 4) {
 		t.Error("the node was harmed")
 	}
 }
