@@ -8,7 +8,7 @@ SEED ?= 1
 DATA ?=
 HOME_DIR ?= .devnet
 
-.PHONY: help build run test check race fuzz sim e2e bench bench-smoke contracts vectors vuln clean
+.PHONY: help build run test check race fuzz sim e2e brokers bench bench-smoke contracts vectors vuln clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -40,6 +40,9 @@ sim: ## replicas that crash, replay and must agree at every height; SEEDS=200 fr
 
 e2e: ## the end-to-end tests alone, at length; ARGS="-cycles 200 -seed 7"
 	go test ./node/e2e -count=1 -v -timeout 60m -args -deep -connect 200000 $(ARGS)
+
+brokers: ## install the brokers that the tests of connectors start, where they are packaged (as root)
+	@sh scripts/brokers.sh
 
 bench: ## benchmarks of the hot paths
 	go test -run NONE -bench . -benchmem ./client/protocol ./client/proof ./node/internal/machine ./node/internal/bank ./node/internal/store/... ./node/internal/vm/... ./node/internal/shipped
