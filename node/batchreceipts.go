@@ -27,6 +27,11 @@ func (b *backend) BatchReceipt(ctx context.Context, first uint64, count int, wit
 	return b.proveMany(ctx, indices, withhold)
 }
 
+// ReceiptOf proves chosen entries, ascending by index, as many as fit.
+func (b *backend) ReceiptOf(ctx context.Context, indices []uint64) (*proof.BatchReceipt, error) {
+	return b.proveMany(ctx, indices, false)
+}
+
 // StreamReceipt proves the entries that hold a stream's sequences from one on,
 // as many as there are and fit.
 func (b *backend) StreamReceipt(ctx context.Context, producer protocol.Address, name string, from uint64, count int, withhold bool) (*proof.BatchReceipt, error) {

@@ -22,7 +22,8 @@ func proposeCommand(s *session) *cobra.Command {
 		proposeSwitch(s, protocol.GovHalt, "resume", "Accept everything again", false),
 		proposeRevoke(s, "revoke", "End an account: no key speaks for it any more", true),
 		proposeRevoke(s, "restore", "Let a revoked account be again, with the key it had", false),
-		proposeRecover(s), proposeReward(s), proposeFees(s), proposeFile(s))
+		proposeRecover(s), proposeReward(s), proposeFees(s), proposeLedger(s),
+		proposeSuspend(s, "suspend", "Take nothing of another ledger any more", true), proposeSuspend(s, "accept", "Take events of a suspended ledger again", false), proposeFile(s))
 }
 
 // proposal is a command whose arguments make one action.

@@ -93,7 +93,7 @@ func root() *cobra.Command {
 	flags.BoolVar(&s.json, "json", false, "answer in JSON, for scripts")
 	flags.StringVar(&s.as, "as", "", "act as this `ACCOUNT` of several members: the key's is one of them, the others approve with 'cairn multisig approve'")
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	cmd.AddCommand(keysCommand(s), submitCommand(s), statusCommand(s), eventCommand(s), receiptCommand(s), logCommand(s), auditCommand(s), trustCommand(s), contractCommand(s), accountCommand(s), roleCommand(s), govCommand(s), multisigCommand(s), sealCommand(s), schemaCommand(s), diffCommand(s), tokenCommand(s), subscribeCommand(s), connectCommand(s), demoCommand(s), benchCommand(s), scaleCommand(s), versionCommand(s))
+	cmd.AddCommand(keysCommand(s), submitCommand(s), statusCommand(s), eventCommand(s), receiptCommand(s), logCommand(s), auditCommand(s), trustCommand(s), contractCommand(s), accountCommand(s), roleCommand(s), govCommand(s), multisigCommand(s), sealCommand(s), schemaCommand(s), diffCommand(s), ledgerCommand(s), relayCommand(s), tokenCommand(s), subscribeCommand(s), connectCommand(s), demoCommand(s), benchCommand(s), scaleCommand(s), versionCommand(s))
 	return cmd
 }
 

@@ -57,6 +57,8 @@ type Backend interface {
 	// BatchReceipt proves up to count consecutive entries; with withhold it
 	// leaves out what they commit to.
 	BatchReceipt(ctx context.Context, first uint64, count int, withhold bool) (*proof.BatchReceipt, error)
+	// ReceiptOf proves chosen entries, ascending by index, as many as fit.
+	ReceiptOf(ctx context.Context, indices []uint64) (*proof.BatchReceipt, error)
 	// StreamReceipt proves the entries of a stream's sequences from one on.
 	StreamReceipt(ctx context.Context, producer protocol.Address, name string, from uint64, count int, withhold bool) (*proof.BatchReceipt, error)
 	// HeldReceipt proves an entry up to the subtree of 2^level entries that has

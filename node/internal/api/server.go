@@ -126,7 +126,7 @@ type route struct {
 
 // routes lists the API; docs/api.md explains it.
 func (s *Server) routes() []route {
-	return append(slices.Concat(s.tokenRoutes(), s.govRoutes(), s.schemaRoutes(), s.auditRoutes(), s.eventRoutes(), s.subscriptionRoutes()), []route{
+	return append(slices.Concat(s.tokenRoutes(), s.govRoutes(), s.ledgerRoutes(), s.schemaRoutes(), s.auditRoutes(), s.eventRoutes(), s.subscriptionRoutes()), []route{
 		{pattern: "POST /v1/transactions", params: []string{"wait"}, handle: s.submit, body: true},
 		{pattern: "GET /v1/transactions", params: []string{"ids", "wait"}, handle: s.statuses},
 		{pattern: "GET /v1/transactions/{id}", params: []string{"wait"}, handle: s.status},

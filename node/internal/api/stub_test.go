@@ -276,6 +276,10 @@ func (b *stub) Consistency(from, to uint64) (rest.Consistency, error) {
 	return rest.Consistency{From: from, To: to}, nil
 }
 
+func (b *stub) ReceiptOf(_ context.Context, indices []uint64) (*proof.BatchReceipt, error) {
+	return b.BatchReceipt(context.Background(), indices[0], 1, false)
+}
+
 func (b *stub) BatchReceipt(_ context.Context, first uint64, count int, withhold bool) (*proof.BatchReceipt, error) {
 	return nil, protocol.Refuse(protocol.CodeNotFound, "the log has no entry %d; asked for %d, %v", first, count, withhold)
 }
