@@ -93,8 +93,8 @@ func DefaultParams() Params {
 		Version:             1,
 		MaxExpiryBlocks:     10_000,
 		DedupeWindowEntries: 1_000_000,
-		BlockGas:            2_000_000_000,
-		ContractGas:         1_000_000_000,
+		BlockGas:            4_000_000_000,
+		ContractGas:         2_000_000_000,
 		DeliveryGas:         20_000_000,
 		HopLimit:            8,
 	}

@@ -88,7 +88,7 @@ func simulate(seed uint64, engine *vm.Engine) (_ stats, err error) {
 		p.DedupeWindowEntries = pick(w.random, uint64(0), 7, 60, 1_000_000)
 		p.DeliveryGas = pick(w.random, uint64(100_000), 1_000_000, 3_000_000)
 		p.ContractGas = pick(w.random, uint64(10_000_000), 12_000_000)
-		p.BlockGas = pick(w.random, uint64(10_000_000), 30_000_000, 2_000_000_000)
+		p.BlockGas = pick(w.random, uint64(10_000_000), 30_000_000, 4_000_000_000)
 		p.HopLimit = pick(w.random, uint8(0), 1, 3, 4)
 	}
 	if w.lead, err = New(o); err != nil {

@@ -335,11 +335,11 @@ func TestParametersChangeWithinTheirBounds(t *testing.T) {
 	}
 	l.propose(protocol.CodeProposalTerms, set("blokGas", 1))
 	l.propose(protocol.CodeProposalTerms, set("halted", 1))
-	l.propose(protocol.CodeProposalTerms, set("deliveryGas", 600_000_000))
+	l.propose(protocol.CodeProposalTerms, set("deliveryGas", 1_200_000_000))
 	before := l.params()
-	l.pass(set("deliveryGas", 600_000_000), set("contractGas", 1_200_000_000), set("hopLimit", 3))
+	l.pass(set("deliveryGas", 1_200_000_000), set("contractGas", 2_400_000_000), set("hopLimit", 3))
 	after := l.params()
-	before.DeliveryGas, before.ContractGas, before.HopLimit = 600_000_000, 1_200_000_000, 3
+	before.DeliveryGas, before.ContractGas, before.HopLimit = 1_200_000_000, 2_400_000_000, 3
 	if after != before {
 		t.Fatalf("%+v", after)
 	}
