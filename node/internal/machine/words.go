@@ -68,6 +68,8 @@ func DescribeKey(k []byte) Words {
 		return govWords(rest)
 	case protocol.SchemaPrefix:
 		return schemaWords(rest)
+	case protocol.LedgerPrefix:
+		return ledgerWords(rest)
 	case membership.Prefix:
 		return Words{Kind: "use of an account", Name: hex.EncodeToString(rest)}
 	}
@@ -94,6 +96,32 @@ func bankKey(k []byte) Words {
 		return Words{Kind: "schedule", Name: number(rest)}
 	}
 	return Words{Kind: "bank", Name: hex.EncodeToString(k)}
+}
+
+// ledgerWords puts a key of another ledger into words; k is behind its first byte.
+func ledgerWords(k []byte) Words {
+	switch {
+	case len(k) > 1 && k[0] == protocol.LedgerKeyRecord:
+		return Words{Kind: "ledger", Name: Readable(k[1:])}
+	case len(k) == 21 && k[0] == protocol.LedgerKeyAddress:
+		return Words{Kind: "ledger", Name: "name of " + protocol.Address(k[1:]).String()}
+	case len(k) == 29 && k[0] == protocol.LedgerKeyRelayed:
+		run := binary.BigEndian.Uint64(k[21:])
+		return Words{Kind: "relayed", Name: fmt.Sprintf("of entries %d to %d of %s", run*protocol.RelayedEntries, run*protocol.RelayedEntries+protocol.RelayedEntries-1, protocol.Address(k[1:]))}
+	}
+	return Words{Kind: "ledger", Name: hex.EncodeToString(k)}
+}
+
+// ledgerValue puts a record of another ledger into words.
+func ledgerValue(k, value []byte) string {
+	if len(k) > 1 && k[0] == protocol.LedgerKeyRecord {
+		if record, err := protocol.DecodeLedger(string(k[1:]), value); err == nil {
+			if text, err := json.Marshal(record); err == nil {
+				return string(text)
+			}
+		}
+	}
+	return Readable(value)
 }
 
 func number(b []byte) string {
@@ -154,6 +182,8 @@ func DescribeValue(k, value []byte) string {
 		}
 	case protocol.BankPrefix:
 		return bankValue(k[1:], value)
+	case protocol.LedgerPrefix:
+		return ledgerValue(k[1:], value)
 	}
 	return Readable(value)
 }
