@@ -46,8 +46,8 @@ func found(o *Options) (*genesis.Document, error) {
 	}
 	doc := generated.Document
 	for i := range doc.Validators {
-		seed := sha256.Sum256([]byte("simulated validator " + doc.Validators[i].Name))
-		doc.Validators[i].PubKey = genesis.Key(ed25519.NewKeyFromSeed(seed[:]).Public().(ed25519.PublicKey))
+		v := &doc.Validators[i]
+		v.PubKey, v.LogKey = genesis.Key(ed25519Key("validator "+v.Name)), genesis.Key(ed25519Key("log of "+v.Name))
 	}
 	for _, a := range o.Accounts {
 		if slices.ContainsFunc(doc.Accounts, func(b genesis.Account) bool { return b.Name == a.Name }) {
@@ -63,6 +63,12 @@ func found(o *Options) (*genesis.Document, error) {
 		o.Params(&doc.Params)
 	}
 	return doc, doc.Validate()
+}
+
+// ed25519Key is a public key that follows from what it is called.
+func ed25519Key(name string) ed25519.PublicKey {
+	seed := sha256.Sum256([]byte("simulated " + name))
+	return ed25519.NewKeyFromSeed(seed[:]).Public().(ed25519.PublicKey)
 }
 
 // defaultStart is the founding time of a ledger that is given none.
