@@ -182,6 +182,7 @@ func (r *Relayer) testimony(ctx context.Context, indices []uint64) (*proof.Testi
 	if err != nil {
 		return nil, err
 	}
+	steps := t.Steps
 	if t.Receipt, err = r.From.ReceiptOf(ctx, indices); err != nil {
 		return nil, fmt.Errorf("receipt of entries of %s: %w", r.From.ChainID(), err)
 	}
@@ -201,7 +202,17 @@ func (r *Relayer) testimony(ctx context.Context, indices []uint64) (*proof.Testi
 			return nil, err
 		}
 	}
-	return t, r.verify(t, &ledger)
+	if err = r.verify(t, &ledger); !errors.Is(err, errMade) || len(steps) == 0 {
+		return t, err
+	}
+	// The steps may end before the set that signs now: they go ahead.
+	ahead := &proof.Testimony{ChainID: t.ChainID, Validators: t.Validators, Steps: steps}
+	if r.verify(ahead, &ledger) == nil {
+		if shown := r.show(ctx, ahead, &Relay{}); shown != nil {
+			return t, fmt.Errorf("%w: %v", errMade, shown)
+		}
+	}
+	return t, err
 }
 
 // verify checks a testimony as To will.
@@ -264,8 +275,20 @@ func (r *Relayer) steps(ctx context.Context, ledger *rest.Ledger, still bool) (*
 	if old := time.Since(seen) > time.Duration(ledger.PeriodMs)*time.Millisecond/3; still || old {
 		changes = len(path.Steps)
 	}
-	t.Steps = path.Steps[:min(changes, proof.MaxTestimonySteps)]
+	t.Steps = fitting(path.Steps[:min(changes, proof.MaxTestimonySteps)])
 	return t, nil
+}
+
+// fitting are as many steps as leave half of a testimony's signatures to a
+// receipt, and at least one. Those that follow are another testimony's.
+func fitting(steps []proof.TrustStep) []proof.TrustStep {
+	signatures := 0
+	for i := range steps {
+		if signatures += len(steps[i].Commit.Signatures); i > 0 && signatures > proof.MaxTestimonySignatures/2 {
+			return steps[:i]
+		}
+	}
+	return steps
 }
 
 // refresh has To see that the validators still sign, where it last saw that
