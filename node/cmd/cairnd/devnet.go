@@ -49,7 +49,7 @@ folder. A folder that holds a network already is started again with its data.`,
 	homeFlag(cmd, &home)
 	cmd.Flags().IntVar(&validators, "validators", 4, "how many validators a new network has")
 	cmd.Flags().IntVar(&basePort, "base-port", 8080, "API port of the first node; its RPC is 1000 above, its p2p 2000")
-	cmd.Flags().StringVar(&chainID, "chain-id", "cairn-devnet", "name of a new ledger; receipts and signatures are bound to it")
+	cmd.Flags().StringVar(&chainID, "chain-id", "cairn-devnet", "name of a new ledger: receipts and signatures are bound to it, and ledgers that take events of each other differ in it")
 	cmd.Flags().BoolVar(&bare, "no-schemas", false, "found a new network without the schemas of the shipped contracts' events")
 	cmd.Flags().BoolVar(&detach, "detach", false, "return when the network is ready and leave it running")
 	hidden.flags(cmd)
