@@ -81,7 +81,7 @@ func smallDefaults(cmd *cobra.Command, c *bench.Config) {
 		flag  string
 		field *int
 		value int
-	}{{"batch", &c.BatchEvents, 1}, {"streams", &c.Streams, 32}, {"in-flight", &c.InFlight, 32}} {
+	}{{"batch", &c.BatchEvents, 1}, {"streams", &c.Streams, 32}, {"in-flight", &c.InFlight, 128}} {
 		if !cmd.Flags().Changed(d.flag) {
 			*d.field = d.value
 		}

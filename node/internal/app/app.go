@@ -60,6 +60,7 @@ type App struct {
 	Config
 
 	waiting *pending
+	door    door
 	logs    *contractLogs
 	refused refusals // peers
 
@@ -139,7 +140,7 @@ func (a *App) CheckTx(_ context.Context, req *abci.RequestCheckTx) (*abci.Respon
 // Check is CheckTx with its error as it is.
 func (a *App) Check(tx []byte) error {
 	head := a.Store.Head()
-	view, err := a.Store.View(head.Height)
+	view, err := a.door.open(a.Store, head)
 	if err != nil {
 		return err
 	}
