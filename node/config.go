@@ -32,6 +32,12 @@ type Config struct {
 	Name           string   `toml:"name" comment:"Name of this node in logs and to its peers."`
 	GenesisFile    string   `toml:"genesis_file" comment:"Founding document, relative to the node's home. All nodes of a network have the same."`
 	APIAddress     string   `toml:"api_address" comment:"Where producers, consumers and auditors connect: host:port."`
+	TLSCertificate string   `toml:"tls_certificate" comment:"Certificate that the API is served by over TLS, in PEM with its intermediates, relative to the node's home; empty for plain HTTP. What replaces this and the next two files holds a second later."`
+	TLSKey         string   `toml:"tls_key" comment:"Key of that certificate."`
+	TLSClientCAs   string   `toml:"tls_client_cas" comment:"Authorities of client certificates; empty asks for none. What a certificate may do is granted by cairnd token add --certificate."`
+	JWTIssuer      string   `toml:"jwt_issuer" comment:"Issuer (iss) of the JWTs that callers may show; empty takes none. What a JWT may do is granted by cairnd token add --claim."`
+	JWTAudience    string   `toml:"jwt_audience" comment:"Audience (aud) that those JWTs must have: a name for this node, or for the network."`
+	JWTKeys        string   `toml:"jwt_keys" comment:"The issuer's JWK set: an https URL, an http one of this machine, or a file relative to the node's home."`
 	RPCAddress     string   `toml:"rpc_address" comment:"CometBFT's own RPC, for its tools and light clients: host:port, or empty for none. Keep it off public networks."`
 	P2PAddress     string   `toml:"p2p_address" comment:"Where other validators connect: host:port."`
 	Peers          []string `toml:"peers" comment:"Other nodes: [\"id@host:port\"]. An unreachable one is dialled again and again."`
@@ -108,6 +114,9 @@ func (c *Config) Validate() error {
 	}
 	if u, err := url.Parse(c.TraceEndpoint); c.TraceEndpoint != "" && (err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "") {
 		return fmt.Errorf("trace_endpoint: %q is not an http or https URL", c.TraceEndpoint)
+	}
+	if err := c.validateCallers(); err != nil {
+		return err
 	}
 	if _, err := c.witnesses(); err != nil {
 		return err
@@ -212,7 +221,7 @@ const environPrefix = "CAIRN_"
 
 // othersVariables are variables with our prefix that are no settings of a node:
 // cairnd's own home, and those of the command line cairn, which one shell has too.
-var othersVariables = []string{"HOME", "NETWORK", "NODE", "GENESIS", "KEY", "TOKEN"}
+var othersVariables = []string{"HOME", "NETWORK", "NODE", "GENESIS", "KEY", "TOKEN", "CA", "CLIENT_CERT", "CLIENT_KEY"}
 
 func (c *Config) overlayEnvironment(environ []string) error {
 	for _, pair := range environ {

@@ -21,7 +21,6 @@ import (
 	cmtstate "github.com/cometbft/cometbft/state"
 
 	"github.com/cairn-ledger/cairn/genesis"
-	"github.com/cairn-ledger/cairn/node/internal/access"
 	"github.com/cairn-ledger/cairn/node/internal/api"
 	"github.com/cairn-ledger/cairn/node/internal/app"
 	"github.com/cairn-ledger/cairn/node/internal/cosign"
@@ -108,8 +107,9 @@ func Open(home string, c Config, logTo io.Writer) (n *Node, err error) {
 	if n.subscriptions, err = subscription.Open(n.local, events, n.log.With("in", "subscriptions")); err != nil {
 		return n, err
 	}
-	config := api.Config{
-		MaxConnections: c.MaxConnections, Log: n.log, Tokens: access.Open(home), Events: events, Subscriptions: n.subscriptions,
+	config := api.Config{MaxConnections: c.MaxConnections, Log: n.log, Events: events, Subscriptions: n.subscriptions}
+	if config.Callers, config.TLS, err = n.newDoor(home); err != nil {
+		return n, err
 	}
 	if n.traces, err = newTraces(context.Background(), c.TraceEndpoint, c.Name, backend, n.log.With("in", "traces")); err != nil {
 		return n, err
@@ -212,7 +212,7 @@ func (n *Node) Run(ctx context.Context) error {
 	go func() { defer close(kept); n.keeper.Run(keeping) }()
 	defer func() { stopKeeping(); <-kept }() // before Close: it reads the store
 	n.log.Info("node is up", "name", n.config.Name, "chain", n.genesis.ChainID, "height", n.store.Head().Height,
-		"api", "http://"+n.config.APIAddress, "p2p", n.config.P2PAddress)
+		"api", n.config.apiScheme()+"://"+n.config.APIAddress, "p2p", n.config.P2PAddress)
 	select {
 	case <-ctx.Done():
 		n.log.Info("node stops", "height", n.store.Head().Height)

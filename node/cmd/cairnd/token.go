@@ -18,15 +18,23 @@ func tokenCommand() *cobra.Command {
 		Short: "Give and take access to the node's gateway and subscriptions",
 		Long: `Give and take access to what a node does on behalf of others: submit their events
 signed with its own account (scope produce), keep their subscriptions (scope consume).
-Tokens lie in api-tokens.json of the node's home, as hashes. A running node heeds a
-change within a second.`,
+Callers are known by a token, which is made here and shown once, by a client certificate,
+or by a claim of a JWT. Grants lie in api-tokens.json of the node's home, tokens as
+hashes. A running node heeds a change within a second.`,
 	}
 	var home string
 	var t node.Token
 	var ends time.Duration
+	var claim string
 	add := &cobra.Command{
-		Use: "add NAME", Short: "Make a token and print it, once", Args: cobra.ExactArgs(1),
+		Use: "add NAME", Short: "Make a token and print it, once; or grant to a certificate or a claim", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if claim != "" {
+				t.Claim, t.Value, _ = strings.Cut(claim, "=")
+				if t.Claim == "" || t.Value == "" {
+					return fmt.Errorf("--claim: %q must be NAME=VALUE, such as sub=meter7", claim)
+				}
+			}
 			t.Name, t.Since = args[0], time.Now().UTC().Truncate(time.Second)
 			if ends > 0 {
 				t.Until = t.Since.Add(ends)
@@ -35,25 +43,30 @@ change within a second.`,
 			if err != nil {
 				return err
 			}
-			fmt.Fprintln(cmd.OutOrStdout(), secret)
+			if secret != "" {
+				fmt.Fprintln(cmd.OutOrStdout(), secret)
+			}
 			return nil
 		},
 	}
 	add.Flags().StringSliceVar(&t.Scopes, "scope", []string{"produce"}, "what it is for: produce, consume")
+	add.Flags().StringVar(&t.Certificate, "certificate", "", "for a client certificate instead of a token: its first URI as uri:URI, without one its first DNS name as dns:HOST, without one its subject's common name as cn:NAME")
+	add.Flags().StringVar(&claim, "claim", "", "for JWTs instead of a token: `NAME=VALUE` of a claim that is VALUE or a list with it")
+	add.MarkFlagsMutuallyExclusive("certificate", "claim")
 	add.Flags().StringSliceVar(&t.Sources, "source", nil, "prefix that the events' source must have; may be repeated")
 	add.Flags().StringSliceVar(&t.Types, "type", nil, "prefix that the events' type must have; may be repeated")
 	add.Flags().Uint64Var(&t.Rate.Events, "events-per-second", 0, "how many events it may submit a second; 0 is no bound")
 	add.Flags().Uint64Var(&t.Rate.Bytes, "bytes-per-second", 0, "how many bytes of requests it may submit a second; 0 is no bound")
 	add.Flags().DurationVar(&ends, "ends", 0, "after how long it ends, such as 720h; never without it")
 	list := &cobra.Command{
-		Use: "list", Short: "List the tokens, without what is secret", Args: cobra.NoArgs,
+		Use: "list", Short: "List the grants, without what is secret", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			tokens, err := node.Tokens(home)
 			if err != nil {
 				return err
 			}
 			table := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
-			fmt.Fprintln(table, "NAME\tSCOPES\tSOURCES\tTYPES\tRATE\tSINCE\tUNTIL")
+			fmt.Fprintln(table, "NAME\tKNOWN BY\tSCOPES\tSOURCES\tTYPES\tRATE\tSINCE\tUNTIL")
 			for _, t := range tokens {
 				until := "-"
 				if !t.Until.IsZero() {
@@ -63,13 +76,13 @@ change within a second.`,
 				if t.Rate != (node.Token{}).Rate {
 					rate = t.Rate.String()
 				}
-				fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", t.Name, strings.Join(t.Scopes, ","), orAny(t.Sources), orAny(t.Types), rate, t.Since.Format(time.RFC3339), until)
+				fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", t.Name, knownBy(&t), strings.Join(t.Scopes, ","), orAny(t.Sources), orAny(t.Types), rate, t.Since.Format(time.RFC3339), until)
 			}
 			return table.Flush()
 		},
 	}
 	revoke := &cobra.Command{
-		Use: "revoke NAME", Short: "Take a token back", Args: cobra.ExactArgs(1),
+		Use: "revoke NAME", Short: "Take a grant back", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return node.RevokeToken(home, args[0]) },
 	}
 	for _, c := range []*cobra.Command{add, list, revoke} {
@@ -77,6 +90,16 @@ change within a second.`,
 	}
 	cmd.AddCommand(add, list, revoke, gatewayKeyCommand())
 	return cmd
+}
+
+func knownBy(t *node.Token) string {
+	switch {
+	case t.Certificate != "":
+		return "certificate " + t.Certificate
+	case t.Claim != "":
+		return "claim " + t.Claim + "=" + t.Value
+	}
+	return "token"
 }
 
 func orAny(prefixes []string) string {

@@ -1,11 +1,11 @@
-// Package access knows who may use what of a node that writes on their behalf:
-// bearers of tokens, which a file in the node's home names by their hashes.
+// Package access knows who may use what of a node that writes on their behalf.
+// A file in the node's home grants it to callers, who show an API token, a
+// client certificate or a JWT; what a grant allows does not depend on which.
 package access
 
 import (
 	"crypto/rand"
 	"crypto/sha256"
-	"crypto/subtle"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -21,32 +21,38 @@ import (
 	"github.com/cairn-ledger/cairn/client/protocol"
 )
 
-// FileName is the name of the tokens' file inside a node's home. Whoever can
+// FileName is the name of the grants' file inside a node's home. Whoever can
 // write it can give access; reading it does not help: tokens are random, and
 // only their hashes are kept.
 const FileName = "api-tokens.json"
 
-// Scopes of a token.
+// Scopes of a grant.
 const (
 	Produce = "produce" // submit events through the gateway
 	Consume = "consume" // keep subscriptions on the node
 )
 
-// Token is what one token allows.
+// Token is a grant: what one caller may do. The caller is known by exactly one
+// of SHA256, Certificate and Claim. Its name is of one grant alone, since rates
+// and subscriptions are kept by it.
 type Token struct {
-	Name    string        `json:"name"`
-	SHA256  protocol.Hash `json:"sha256"` // of the secret
-	Scopes  []string      `json:"scopes"`
-	Sources []string      `json:"sources,omitempty"` // prefixes that events' sources must have; none is any
-	Types   []string      `json:"types,omitempty"`   // likewise of their types
-	Rate    Rate          `json:"rate,omitzero"`     // of what it submits
-	Since   time.Time     `json:"since"`
-	Until   time.Time     `json:"until,omitzero"` // when it ends
+	Name        string        `json:"name"`
+	SHA256      protocol.Hash `json:"sha256,omitzero"`       // of an API token's secret
+	Certificate string        `json:"certificate,omitempty"` // name of a client certificate, as CertificateName renders it
+	Claim       string        `json:"claim,omitempty"`       // of a JWT, whose value or one of whose values is Value
+	Value       string        `json:"value,omitempty"`
+	Scopes      []string      `json:"scopes"`
+	Sources     []string      `json:"sources,omitempty"` // prefixes that events' sources must have; none is any
+	Types       []string      `json:"types,omitempty"`   // likewise of their types
+	Rate        Rate          `json:"rate,omitzero"`     // of what it submits
+	Since       time.Time     `json:"since"`
+	Until       time.Time     `json:"until,omitzero"` // when it ends
 }
 
 const (
 	maxTokens  = 10_000
 	maxName    = 64
+	maxMatch   = 1024     // bytes of a certificate's name, of a claim's name and of its value
 	secretHead = "cairn_" // so that scanners for leaked secrets find it
 )
 
@@ -64,7 +70,7 @@ func covers(prefixes []string, text string) bool {
 	return len(prefixes) == 0 || slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(text, p) })
 }
 
-// File is a file of tokens as it is now: a change holds within a second.
+// File is a file of grants as it is now: a change holds within a second.
 type File struct {
 	path string
 
@@ -82,25 +88,30 @@ type fileStamp struct {
 // Open names a home's file; it need not be there.
 func Open(home string) *File { return &File{path: filepath.Join(home, FileName)} }
 
-// Find answers the token with a secret. The time it takes does not depend on
-// how much of the secret is right.
-func (f *File) Find(secret string) (Token, bool, error) {
+// find answers the first grant that matches and allows a scope now. The secret
+// of a token is compared by its hash, so time tells nothing of it.
+func (f *File) find(scope string, now time.Time, match func(*Token) bool) (Token, error) {
 	tokens, err := f.current()
 	if err != nil {
-		return Token{}, false, err
+		return Token{}, err
 	}
-	hash := sha256.Sum256([]byte(secret))
-	found := -1
+	var lacks *Token
 	for i := range tokens {
-		if subtle.ConstantTimeCompare(hash[:], tokens[i].SHA256[:]) == 1 {
-			found = i
+		switch {
+		case !match(&tokens[i]):
+		case tokens[i].Allows(scope, now):
+			return tokens[i], nil
+		case lacks == nil:
+			lacks = &tokens[i]
 		}
 	}
-	if found < 0 {
-		return Token{}, false, nil
+	if lacks != nil {
+		return Token{}, protocol.Refuse(protocol.CodeUnauthorized, "the token %q lacks the scope %q, or has ended", lacks.Name, scope)
 	}
-	return tokens[found], true, nil
+	return Token{}, errNoGrant
 }
+
+var errNoGrant = errors.New("no grant")
 
 func (f *File) current() ([]Token, error) {
 	f.mu.Lock()
@@ -141,29 +152,62 @@ func Read(path string) ([]Token, error) {
 	if err := json.Unmarshal(text, &tokens); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
+	for i := range tokens {
+		if err := tokens[i].check(); err != nil {
+			return nil, fmt.Errorf("%s: grant %d: %w", path, i, err)
+		}
+	}
 	return tokens, nil
 }
 
-// Add makes a token in a home's file and answers its secret, which is kept nowhere.
-func Add(home string, t Token) (secret string, err error) {
+// check holds a grant's form: what a hand wrote into the file, too.
+func (t *Token) check() error {
 	if t.Name == "" || len(t.Name) > maxName {
-		return "", fmt.Errorf("a token's name has 1 to %d bytes", maxName)
+		return fmt.Errorf("a token's name has 1 to %d bytes", maxName)
 	}
 	if len(t.Scopes) == 0 {
-		return "", fmt.Errorf("a token needs a scope: %s or %s", Produce, Consume)
+		return fmt.Errorf("a token needs a scope: %s or %s", Produce, Consume)
 	}
 	for _, scope := range t.Scopes {
 		if scope != Produce && scope != Consume {
-			return "", fmt.Errorf("scope %q is not known; %s and %s are", scope, Produce, Consume)
+			return fmt.Errorf("scope %q is not known; %s and %s are", scope, Produce, Consume)
 		}
 	}
-	var random [32]byte
-	if _, err := rand.Read(random[:]); err != nil {
+	known := 0
+	for _, by := range []bool{!t.SHA256.IsZero(), t.Certificate != "", t.Claim != ""} {
+		if by {
+			known++
+		}
+	}
+	switch {
+	case known != 1:
+		return fmt.Errorf("%q must be known by one of a secret, a certificate and a claim", t.Name)
+	case t.Certificate != "":
+		return checkCertificateName(t.Certificate)
+	case (t.Claim == "") != (t.Value == ""):
+		return fmt.Errorf("%q: a claim has a name and a value, such as sub=meter7", t.Name)
+	case len(t.Claim) > maxMatch || len(t.Value) > maxMatch:
+		return fmt.Errorf("%q: a claim's name and value have at most %d bytes each", t.Name, maxMatch)
+	}
+	return nil
+}
+
+// Add makes a grant in a home's file. One that is known by neither a
+// certificate nor a claim is an API token's: Add answers its secret, which is
+// kept nowhere.
+func Add(home string, t Token) (secret string, err error) {
+	if t.Certificate == "" && t.Claim == "" {
+		var random [32]byte
+		if _, err := rand.Read(random[:]); err != nil {
+			return "", err
+		}
+		secret = secretHead + base64.RawURLEncoding.EncodeToString(random[:])
+		t.SHA256 = sha256.Sum256([]byte(secret))
+	}
+	if err := t.check(); err != nil {
 		return "", err
 	}
-	secret = secretHead + base64.RawURLEncoding.EncodeToString(random[:])
-	t.SHA256 = sha256.Sum256([]byte(secret))
-	return secret, change(home, func(tokens []Token) ([]Token, error) {
+	err = change(home, func(tokens []Token) ([]Token, error) {
 		if slices.ContainsFunc(tokens, func(other Token) bool { return other.Name == t.Name }) {
 			return nil, fmt.Errorf("a token %q is there; revoke it first, or choose another name", t.Name)
 		}
@@ -172,6 +216,10 @@ func Add(home string, t Token) (secret string, err error) {
 		}
 		return append(tokens, t), nil
 	})
+	if err != nil {
+		return "", err
+	}
+	return secret, nil
 }
 
 // Revoke removes a token by its name.

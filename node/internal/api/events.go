@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"strconv"
 	"strings"
@@ -23,9 +24,9 @@ type Gateway interface {
 	Look(first, count uint64) (rest.Submission, error)
 }
 
-// Tokens says what the bearer of a secret may do.
-type Tokens interface {
-	Find(secret string) (access.Token, bool, error)
+// Callers says who a request is from: it answers a grant that allows the scope.
+type Callers interface {
+	Caller(ctx context.Context, scope, authorization string, channel *tls.ConnectionState) (access.Token, error)
 }
 
 func (s *Server) eventRoutes() []route {
@@ -35,22 +36,9 @@ func (s *Server) eventRoutes() []route {
 	}
 }
 
-// bearer finds the token of a request and holds it to a scope.
-func (s *Server) bearer(r *request, scope string) (access.Token, error) {
-	scheme, secret, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	if !strings.EqualFold(scheme, "Bearer") || secret == "" {
-		return access.Token{}, protocol.Refuse(protocol.CodeUnauthenticated, "this needs a token: send `Authorization: Bearer ...`; the node's operator makes one with `cairnd token add`")
-	}
-	token, known, err := s.config.Tokens.Find(strings.TrimSpace(secret))
-	switch {
-	case err != nil:
-		return token, err
-	case !known:
-		return token, protocol.Refuse(protocol.CodeUnauthenticated, "this node does not know the token; it may have been revoked")
-	case !token.Allows(scope, time.Now()):
-		return token, protocol.Refuse(protocol.CodeUnauthorized, "the token %q lacks the scope %q, or has ended", token.Name, scope)
-	}
-	return token, nil
+// caller answers the grant of whoever made a request, for a scope.
+func (s *Server) caller(r *request, scope string) (access.Token, error) {
+	return s.config.Callers.Caller(r.Context(), scope, r.Header.Get("Authorization"), r.TLS)
 }
 
 var errNoGateway = protocol.Refuse(protocol.CodeUnavailable, "this node has no gateway: its home lacks an account's key; sign transactions yourself, or use another node")
@@ -74,7 +62,7 @@ func (s *Server) takeEvents(r *request) (any, error) {
 	if s.config.Gateway == nil {
 		return nil, errNoGateway
 	}
-	token, err := s.bearer(r, access.Produce)
+	token, err := s.caller(r, access.Produce)
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package api
 import (
 	"container/list"
 	"context"
+	"crypto/tls"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -17,7 +18,8 @@ import (
 // is being answered is never closed this way.
 type guard struct {
 	net.Listener
-	max int
+	max     int
+	secured bool // connections begin with a TLS handshake
 
 	mu      sync.Mutex
 	open    int        // connections that hold a place; guarded by mu
@@ -34,6 +36,7 @@ type conn struct {
 	net.Conn
 	guard *guard
 	place *list.Element // in waiting; nil while a request is being answered; guarded by guard.mu
+	tasks int           // requests being answered: with HTTP/2 several; guarded by guard.mu
 	gone  bool          // gave its place back; guarded by guard.mu
 }
 
@@ -57,8 +60,10 @@ func (g *guard) Accept() (net.Conn, error) {
 			return c, nil
 		}
 		g.refused.Add(1)
-		raw.SetWriteDeadline(time.Now().Add(10 * time.Millisecond)) // fits an empty socket buffer
-		raw.Write([]byte(busyAnswer))
+		if !g.secured { // a client that waits for a handshake could not read it
+			raw.SetWriteDeadline(time.Now().Add(10 * time.Millisecond)) // fits an empty socket buffer
+			raw.Write([]byte(busyAnswer))
+		}
 		raw.Close()
 	}
 }
@@ -109,6 +114,7 @@ func (c *conn) begin() {
 	}
 	c.guard.mu.Lock()
 	defer c.guard.mu.Unlock()
+	c.tasks++
 	if c.place != nil {
 		c.guard.waiting.Remove(c.place)
 		c.place = nil
@@ -121,7 +127,8 @@ func (c *conn) end() {
 	}
 	c.guard.mu.Lock()
 	defer c.guard.mu.Unlock()
-	if !c.gone && c.place == nil {
+	c.tasks--
+	if !c.gone && c.tasks == 0 {
 		c.place = c.guard.waiting.PushBack(c)
 	}
 }
@@ -135,6 +142,9 @@ func (g *guard) count() int {
 type connKey struct{}
 
 func withConn(ctx context.Context, c net.Conn) context.Context {
+	if secured, ok := c.(*tls.Conn); ok {
+		c = secured.NetConn()
+	}
 	if held, ok := c.(*conn); ok {
 		return context.WithValue(ctx, connKey{}, held)
 	}

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"log/slog"
 	"net"
@@ -29,6 +30,16 @@ const (
 	retryAfterSeconds = 1
 	bodyBudget        = 128 << 20 // bytes of large requests held at once
 	answerBudget      = 128 << 20 // bytes of large answers held at once
+
+	// Of HTTP/2, which is spoken over TLS. A connection takes one place whatever
+	// its streams, so what they may hold together is little.
+	maxStreams   = 32
+	receiveBytes = 128 << 10 // unread, of one connection
+)
+
+// stalledTimeout ends a connection that takes nothing of what is written to it.
+const (
+	stalledTimeout = 30 * time.Second
 )
 
 // Config of a Server.
@@ -38,8 +49,10 @@ type Config struct {
 	Log            *slog.Logger
 	// Gateway submits events on behalf of others. Nil refuses them.
 	Gateway Gateway
-	// Tokens says who those are. It is required with Gateway and Subscriptions.
-	Tokens Tokens
+	// Callers says who those are. It is required with Gateway and Subscriptions.
+	Callers Callers
+	// TLS is what connections are secured by. Nil means plain HTTP.
+	TLS *tls.Config
 	// Events is the log that is followed; nil where none is.
 	Events subscription.Log
 	// Subscriptions keeps those of consumers, on Events. Nil keeps none.
@@ -86,6 +99,11 @@ func New(backend Backend, c Config) (*Server, error) {
 		Handler: s.handler(), ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout,
 		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes, ErrorLog: slog.NewLogLogger(c.Log.Handler(), slog.LevelDebug),
 		BaseContext: func(net.Listener) context.Context { return base }, ConnContext: withConn,
+		TLSConfig: c.TLS,
+		HTTP2: &http.HTTP2Config{
+			MaxConcurrentStreams: maxStreams, MaxReceiveBufferPerConnection: receiveBytes, MaxReceiveBufferPerStream: receiveBytes / 2,
+			WriteByteTimeout: stalledTimeout,
+		},
 	}
 	return s, nil
 }
@@ -95,8 +113,12 @@ func (s *Server) Handler() http.Handler { return s.http.Handler }
 
 // Serve answers on a listener until Shutdown. It is called once.
 func (s *Server) Serve(l net.Listener) error {
-	s.guard.Listener = l
-	err := s.http.Serve(s.guard)
+	s.guard.Listener, s.guard.secured = l, s.config.TLS != nil
+	serve := s.http.Serve
+	if s.guard.secured {
+		serve = func(l net.Listener) error { return s.http.ServeTLS(l, "", "") }
+	}
+	err := serve(s.guard)
 	if errors.Is(err, http.ErrServerClosed) {
 		return nil
 	}

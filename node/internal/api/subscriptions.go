@@ -37,7 +37,7 @@ func (s *Server) consumer(r *request) (access.Token, error) {
 	if s.config.Subscriptions == nil {
 		return access.Token{}, errNoSubscriptions
 	}
-	return s.bearer(r, access.Consume)
+	return s.caller(r, access.Consume)
 }
 
 // named finds the subscription in the path, of the token's own.
