@@ -3,6 +3,7 @@ package client
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -34,6 +35,10 @@ type Config struct {
 	Trust *proof.Trust
 	// HTTP is the transport; nil means one with sensible time-outs.
 	HTTP *http.Client
+	// TLS, without HTTP, is whom that transport trusts and what it shows: the
+	// authorities of nodes, a client certificate. Nil means the system's
+	// authorities.
+	TLS *tls.Config
 	// GiveUpAfter bounds how long one call goes on trying nodes that do not
 	// answer or are at capacity; 0 means a minute.
 	GiveUpAfter time.Duration
@@ -87,8 +92,12 @@ func New(c Config) (*Client, error) {
 	c.Nodes = nodes
 	if c.HTTP == nil {
 		dialer := net.Dialer{Timeout: dialWithin}
+		if c.TLS != nil {
+			c.TLS = c.TLS.Clone()
+			c.TLS.NextProtos = []string{"http/1.1"} // one connection a request: large batches do not wait for one another
+		}
 		c.HTTP = &http.Client{Transport: &http.Transport{
-			DialContext: dialer.DialContext, TLSHandshakeTimeout: dialWithin, MaxIdleConnsPerHost: 64, IdleConnTimeout: time.Minute,
+			DialContext: dialer.DialContext, TLSClientConfig: c.TLS, TLSHandshakeTimeout: dialWithin, MaxIdleConnsPerHost: 64, IdleConnTimeout: time.Minute,
 		}}
 	}
 	if c.GiveUpAfter == 0 {

@@ -19,14 +19,16 @@ import (
 	"github.com/cairn-ledger/cairn/client/rest"
 )
 
-// Subscriptions are kept by one node for the bearer of a token, so they are
-// asked for at that node and at no other.
+// Subscriptions are kept by one node for one caller, so they are asked for at
+// that node and at no other.
 type Subscriptions struct {
 	node, token string
 	http        *http.Client
 }
 
-// Subscriptions opens those that a node keeps for a token of the scope consume.
+// Subscriptions opens those that a node keeps for a token of the scope consume:
+// an API token or a JWT. Without one the caller is who the client's certificate
+// says.
 func (c *Client) Subscriptions(node, token string) *Subscriptions {
 	return &Subscriptions{node: node, token: token, http: c.config.HTTP}
 }
@@ -38,7 +40,7 @@ func (s *Subscriptions) Create(ctx context.Context, wanted rest.NewSubscription)
 	return out, err
 }
 
-// List answers the token's.
+// List answers the caller's.
 func (s *Subscriptions) List(ctx context.Context) ([]rest.Subscription, error) {
 	var out rest.Subscriptions
 	err := s.ask(ctx, http.MethodGet, "", nil, &out)
@@ -194,7 +196,9 @@ func (s *Subscriptions) ask(ctx context.Context, method, path string, body, into
 	if err != nil {
 		return err
 	}
-	request.Header.Set("Authorization", "Bearer "+s.token)
+	if s.token != "" {
+		request.Header.Set("Authorization", "Bearer "+s.token)
+	}
 	response, err := s.http.Do(request)
 	if err != nil {
 		return err

@@ -14,6 +14,9 @@ import (
 // or a claim of a JWT.
 type Token = access.Token
 
+// TokenRate bounds what a token may submit.
+type TokenRate = access.Rate
+
 // AddToken makes a grant in a home. It answers the secret of an API token, which
 // is kept nowhere, and nothing for a certificate or a claim.
 func AddToken(home string, t Token) (secret string, err error) { return access.Add(home, t) }

@@ -53,7 +53,7 @@ func (s *solo) gatewayUp() {
 // post sends events; headers are pairs.
 func (s *solo) post(path, secret string, body string, headers ...string) (*http.Response, rest.Submission, string) {
 	s.t.Helper()
-	request, err := http.NewRequest(http.MethodPost, "http://"+s.config.APIAddress+path, strings.NewReader(body))
+	request, err := http.NewRequest(http.MethodPost, s.config.apiScheme()+"://"+s.config.APIAddress+path, strings.NewReader(body))
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -63,7 +63,7 @@ func (s *solo) post(path, secret string, body string, headers ...string) (*http.
 	for i := 0; i+1 < len(headers); i += 2 {
 		request.Header.Add(headers[i], headers[i+1])
 	}
-	response, err := http.DefaultClient.Do(request)
+	response, err := s.web.Do(request)
 	if err != nil {
 		s.t.Fatal(err)
 	}

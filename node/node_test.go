@@ -29,6 +29,7 @@ type solo struct {
 	stop    context.CancelFunc
 	ended   chan error
 	nonce   uint64
+	web     http.Client // that asks the node
 }
 
 func found(t *testing.T) *solo {
@@ -98,11 +99,11 @@ func (s *solo) halt() {
 }
 
 func (s *solo) do(method, path string, body []byte) (int, []byte) {
-	request, err := http.NewRequest(method, "http://"+s.config.APIAddress+path, bytes.NewReader(body))
+	request, err := http.NewRequest(method, s.config.apiScheme()+"://"+s.config.APIAddress+path, bytes.NewReader(body))
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	response, err := http.DefaultClient.Do(request)
+	response, err := s.web.Do(request)
 	if err != nil {
 		return 0, []byte(err.Error())
 	}

@@ -69,6 +69,7 @@ type session struct {
 	keys    string // file of log keys
 	json    bool
 	as      string // account of several members that is acted as; "" is the key's own
+	tls     tlsFiles
 	out     io.Writer
 }
 
@@ -92,6 +93,7 @@ func root() *cobra.Command {
 	flags.StringVar(&s.genesis, "genesis", "", "founding document of the ledger, together with --node")
 	flags.BoolVar(&s.json, "json", false, "answer in JSON, for scripts")
 	flags.StringVar(&s.as, "as", "", "act as this `ACCOUNT` of several members: the key's is one of them, the others approve with 'cairn multisig approve'")
+	s.tls.flags(cmd)
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	cmd.AddCommand(keysCommand(s), submitCommand(s), statusCommand(s), eventCommand(s), receiptCommand(s), logCommand(s), auditCommand(s), trustCommand(s), contractCommand(s), accountCommand(s), roleCommand(s), govCommand(s), multisigCommand(s), sealCommand(s), schemaCommand(s), diffCommand(s), ledgerCommand(s), relayCommand(s), tokenCommand(s), subscribeCommand(s), connectCommand(s), demoCommand(s), benchCommand(s), scaleCommand(s), versionCommand(s))
 	return cmd

@@ -60,7 +60,11 @@ func (s *session) connectTo(nodes []string, genesisFile string) (*ledger, error)
 	if err != nil {
 		return nil, err
 	}
-	c, err := client.New(client.Config{Nodes: nodes, ChainID: doc.ChainID, Trust: trust, As: as})
+	secured, err := s.tls.config()
+	if err != nil {
+		return nil, err
+	}
+	c, err := client.New(client.Config{Nodes: nodes, ChainID: doc.ChainID, Trust: trust, As: as, TLS: secured})
 	if err != nil {
 		return nil, usageError{err}
 	}

@@ -41,7 +41,7 @@ or, ending in a full stop, slash or star, prefixes.`,
 	flags.StringVar(&o.filter, "filter", "", "further filter, as JSON in CloudEvents' dialects")
 	flags.StringVar(&o.from, "from", "now", "where a new name begins: beginning, now, an index or a time")
 	flags.StringVar(&o.member, "member", "", "name within a group that shares the events")
-	flags.StringVar(&o.token, "token", os.Getenv("CAIRN_TOKEN"), "token of the scope consume (CAIRN_TOKEN)")
+	flags.StringVar(&o.token, "token", os.Getenv("CAIRN_TOKEN"), "token of the scope consume, or a JWT (CAIRN_TOKEN)")
 	flags.BoolVar(&o.receipt, "receipt", false, "with verified receipts")
 	flags.IntVar(&o.count, "count", 0, "end after so many events; 0 goes on")
 	flags.BoolVar(&o.remove, "delete", false, "remove the name and its place instead")
@@ -84,8 +84,8 @@ func (o *subscribeOptions) filters() (out []json.RawMessage, err error) {
 }
 
 func (s *session) subscribe(cmd *cobra.Command, name string, o subscribeOptions) error {
-	if o.token == "" {
-		return usageError{errors.New("--token: a token is needed; the node's operator makes one with `cairnd token add NAME --scope consume`")}
+	if o.token == "" && s.tls.certificate == "" {
+		return usageError{errors.New("--token: a token is needed, or --client-cert; the node's operator makes one with `cairnd token add NAME --scope consume`")}
 	}
 	filters, err := o.filters()
 	if err != nil {

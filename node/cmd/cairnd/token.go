@@ -23,10 +23,21 @@ or by a claim of a JWT. Grants lie in api-tokens.json of the node's home, tokens
 hashes. A running node heeds a change within a second.`,
 	}
 	var home string
+	revoke := &cobra.Command{
+		Use: "revoke NAME", Short: "Take a grant back", Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return node.RevokeToken(home, args[0]) },
+	}
+	homeFlag(revoke, &home)
+	cmd.AddCommand(addTokenCommand(), listTokensCommand(), revoke, gatewayKeyCommand())
+	return cmd
+}
+
+func addTokenCommand() *cobra.Command {
+	var home string
 	var t node.Token
 	var ends time.Duration
 	var claim string
-	add := &cobra.Command{
+	cmd := &cobra.Command{
 		Use: "add NAME", Short: "Make a token and print it, once; or grant to a certificate or a claim", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if claim != "" {
@@ -49,16 +60,22 @@ hashes. A running node heeds a change within a second.`,
 			return nil
 		},
 	}
-	add.Flags().StringSliceVar(&t.Scopes, "scope", []string{"produce"}, "what it is for: produce, consume")
-	add.Flags().StringVar(&t.Certificate, "certificate", "", "for a client certificate instead of a token: its first URI as uri:URI, without one its first DNS name as dns:HOST, without one its subject's common name as cn:NAME")
-	add.Flags().StringVar(&claim, "claim", "", "for JWTs instead of a token: `NAME=VALUE` of a claim that is VALUE or a list with it")
-	add.MarkFlagsMutuallyExclusive("certificate", "claim")
-	add.Flags().StringSliceVar(&t.Sources, "source", nil, "prefix that the events' source must have; may be repeated")
-	add.Flags().StringSliceVar(&t.Types, "type", nil, "prefix that the events' type must have; may be repeated")
-	add.Flags().Uint64Var(&t.Rate.Events, "events-per-second", 0, "how many events it may submit a second; 0 is no bound")
-	add.Flags().Uint64Var(&t.Rate.Bytes, "bytes-per-second", 0, "how many bytes of requests it may submit a second; 0 is no bound")
-	add.Flags().DurationVar(&ends, "ends", 0, "after how long it ends, such as 720h; never without it")
-	list := &cobra.Command{
+	cmd.Flags().StringSliceVar(&t.Scopes, "scope", []string{"produce"}, "what it is for: produce, consume")
+	cmd.Flags().StringVar(&t.Certificate, "certificate", "", "for a client certificate instead of a token: its first URI as uri:URI, without one its first DNS name as dns:HOST, without one its subject's common name as cn:NAME")
+	cmd.Flags().StringVar(&claim, "claim", "", "for JWTs instead of a token: `NAME=VALUE` of a claim that is VALUE or a list with it")
+	cmd.MarkFlagsMutuallyExclusive("certificate", "claim")
+	cmd.Flags().StringSliceVar(&t.Sources, "source", nil, "prefix that the events' source must have; may be repeated")
+	cmd.Flags().StringSliceVar(&t.Types, "type", nil, "prefix that the events' type must have; may be repeated")
+	cmd.Flags().Uint64Var(&t.Rate.Events, "events-per-second", 0, "how many events it may submit a second; 0 is no bound")
+	cmd.Flags().Uint64Var(&t.Rate.Bytes, "bytes-per-second", 0, "how many bytes of requests it may submit a second; 0 is no bound")
+	cmd.Flags().DurationVar(&ends, "ends", 0, "after how long it ends, such as 720h; never without it")
+	homeFlag(cmd, &home)
+	return cmd
+}
+
+func listTokensCommand() *cobra.Command {
+	var home string
+	cmd := &cobra.Command{
 		Use: "list", Short: "List the grants, without what is secret", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			tokens, err := node.Tokens(home)
@@ -81,14 +98,7 @@ hashes. A running node heeds a change within a second.`,
 			return table.Flush()
 		},
 	}
-	revoke := &cobra.Command{
-		Use: "revoke NAME", Short: "Take a grant back", Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error { return node.RevokeToken(home, args[0]) },
-	}
-	for _, c := range []*cobra.Command{add, list, revoke} {
-		homeFlag(c, &home)
-	}
-	cmd.AddCommand(add, list, revoke, gatewayKeyCommand())
+	homeFlag(cmd, &home)
 	return cmd
 }
 
