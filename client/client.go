@@ -170,7 +170,7 @@ func (c *Client) SubmitAll(ctx context.Context, raws [][]byte) (refused []error,
 	refused = make([]error, len(raws))
 	for i, t := range answer.Transactions {
 		if t.Code != protocol.CodeOK {
-			refused[i] = &Refusal{Problem: rest.Problem{Code: t.Code, Name: t.Name, Message: t.Message, Retryable: t.Retryable}}
+			refused[i] = &Refusal{Problem: t}
 		}
 	}
 	return refused, nil

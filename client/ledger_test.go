@@ -266,7 +266,7 @@ func (l *ledger) submitMany(at int, body []byte, gossip []int) (any, error) {
 	for _, raw := range raws {
 		_, err := l.submit(at, raw, gossip)
 		code, _ := protocol.CodeOf(err)
-		taken := rest.Taken{Code: code, Name: code.Name(), Retryable: code.Retryable()}
+		taken := rest.Problem{Code: code, Name: code.Name(), Retryable: code.Retryable()}
 		if err != nil {
 			taken.Message = err.Error()
 		}

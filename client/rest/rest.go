@@ -223,17 +223,10 @@ type Submitted struct {
 // protocol.JoinTransactions.
 const TypeTransactions = "application/vnd.cairn.transactions"
 
-// SubmittedMany answers several transactions, in order.
+// SubmittedMany says for each of several transactions, in order, why it was
+// not taken; with code 0 it was.
 type SubmittedMany struct {
-	Transactions []Taken `json:"transactions"`
-}
-
-// Taken says why a transaction was not taken; with code 0 it was.
-type Taken struct {
-	Code      protocol.Code `json:"code"`
-	Name      string        `json:"name,omitempty"`
-	Message   string        `json:"message,omitempty"`
-	Retryable bool          `json:"retryable,omitempty"`
+	Transactions []Problem `json:"transactions"`
 }
 
 // Statuses answers several ids, in order.

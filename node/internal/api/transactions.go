@@ -62,7 +62,7 @@ func (s *Server) submitMany(r *request) (any, error) {
 		return nil, err
 	}
 	defer done()
-	out := rest.SubmittedMany{Transactions: make([]rest.Taken, len(raws))}
+	out := rest.SubmittedMany{Transactions: make([]rest.Problem, len(raws))}
 	var full error
 	for i, raw := range raws {
 		err := full
@@ -79,7 +79,7 @@ func (s *Server) submitMany(r *request) (any, error) {
 		if code == protocol.CodeBusy || code == protocol.CodeUnavailable {
 			full = err
 		}
-		out.Transactions[i] = rest.Taken{Code: code, Name: code.Name(), Message: err.Error(), Retryable: code.Retryable()}
+		out.Transactions[i] = rest.Problem{Code: code, Name: code.Name(), Message: err.Error(), Retryable: code.Retryable()}
 	}
 	return accepted{out, ""}, nil
 }
