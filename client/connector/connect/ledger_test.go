@@ -136,7 +136,7 @@ func (l *ledger) executeAll(body []byte) (any, protocol.Code) {
 	var taken rest.SubmittedMany
 	for _, raw := range raws {
 		_, code := l.execute(raw)
-		taken.Transactions = append(taken.Transactions, rest.Taken{Code: code, Name: code.Name(), Message: code.Meaning(), Retryable: code.Retryable()})
+		taken.Transactions = append(taken.Transactions, rest.Problem{Code: code, Name: code.Name(), Message: code.Meaning(), Retryable: code.Retryable()})
 	}
 	return taken, 0
 }
