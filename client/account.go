@@ -70,7 +70,12 @@ func (c *Client) Try(ctx context.Context, key protocol.PrivateKey, body protocol
 			return rest.DryRun{}, err
 		}
 	}
-	raw, err := protocol.SignTx(c.config.ChainID, key, 0, 0, c.body(body))
+	return c.dryRun(ctx, key, c.body(body))
+}
+
+// dryRun is Try of a body that is already the one to be sent.
+func (c *Client) dryRun(ctx context.Context, key protocol.PrivateKey, body protocol.Body) (rest.DryRun, error) {
+	raw, err := protocol.SignTx(c.config.ChainID, key, 0, 0, body)
 	if err != nil {
 		return rest.DryRun{}, err
 	}

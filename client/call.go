@@ -45,11 +45,15 @@ func (r *Refusal) Error() string { return r.Message }
 // Unwrap shows the code to protocol.CodeOf.
 func (r *Refusal) Unwrap() error { return &protocol.Error{Code: r.Code, Text: r.Message} }
 
+// waitingAfter is when Config.Waiting is told.
+const waitingAfter = 2 * time.Second
+
 // call sends a request to the node in use, moving on to the next node while
 // nodes do not answer, fail or are behind, and waiting while they are at
 // capacity.
 func (c *Client) call(ctx context.Context, r request) ([]byte, error) {
-	deadline := time.Now().Add(c.config.GiveUpAfter)
+	started := time.Now()
+	deadline, waiting := started.Add(c.config.GiveUpAfter), c.config.Waiting
 	nodes, behind, failed := len(c.config.Nodes), 0, 0
 	for attempt := 0; ; attempt++ {
 		at, least := c.node.Load(), uint64(0)
@@ -86,6 +90,10 @@ func (c *Client) call(ctx context.Context, r request) ([]byte, error) {
 		}
 		if time.Now().After(deadline) {
 			return nil, fmt.Errorf("client: no node took the request within %s: %w", c.config.GiveUpAfter, err)
+		}
+		if waiting != nil && time.Since(started) > waitingAfter {
+			waiting(err, c.config.GiveUpAfter)
+			waiting = nil
 		}
 		pause := backoff(attempt)
 		if refusal != nil && !(moved && attempt+1 < nodes) {
@@ -138,7 +146,7 @@ func (c *Client) once(ctx context.Context, node string, r request, least uint64)
 	}
 	response, err := c.config.HTTP.Do(req)
 	if err != nil {
-		return nil, 0, fmt.Errorf("client: %w", err)
+		return nil, 0, err
 	}
 	defer response.Body.Close()
 	answer, err = io.ReadAll(io.LimitReader(response.Body, maxAnswer+1))
@@ -146,7 +154,7 @@ func (c *Client) once(ctx context.Context, node string, r request, least uint64)
 		err = fmt.Errorf("answered more than %d bytes", maxAnswer)
 	}
 	if err != nil {
-		return nil, 0, fmt.Errorf("client: %s: %w", node, err)
+		return nil, 0, fmt.Errorf("%s: %w", node, err)
 	}
 	height, _ = strconv.ParseUint(response.Header.Get(rest.HeaderHeight), 10, 64)
 	c.heard(height)

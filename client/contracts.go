@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"net/url"
 	"strconv"
+	"strings"
+	"time"
 
 	"github.com/cairn-ledger/cairn/client/protocol"
 	"github.com/cairn-ledger/cairn/client/rest"
@@ -55,7 +57,7 @@ func (c *Client) Execute(ctx context.Context, key protocol.PrivateKey, body prot
 		case s.State == rest.StateCommitted:
 			return s, c.asked(ctx, body, s)
 		case s.State == rest.StateRefused:
-			return s, refusedStatus(s)
+			return s, c.refusedBecause(ctx, key, body, s)
 		case sent != nil: // refused now, and no block has it from an earlier time
 			return s, sent
 		}
@@ -74,7 +76,28 @@ func (c *Client) heardTooFar(err error) bool {
 	return code == protocol.CodeExpiryTooFar
 }
 
+// reasonWithin bounds how long a refusal waits for its sentence.
+const reasonWithin = 5 * time.Second
+
+// refusedBecause is refusedStatus with a sentence that names what stood in the
+// way. An outcome is a code, and no block has text; so the node is asked what
+// would become of the same body now. Where that comes to another code, because
+// the ledger went on, the code's meaning has to do.
+func (c *Client) refusedBecause(ctx context.Context, key protocol.PrivateKey, body protocol.Body, s rest.Status) error {
+	ctx, cancel := context.WithTimeout(ctx, reasonWithin)
+	defer cancel()
+	if now, err := c.dryRun(ctx, key, body); err == nil && now.Code == s.Code && now.Message != "" {
+		s.Message = now.Message
+	}
+	return refusedStatus(s)
+}
+
+// refusedStatus is an outcome as an error; its sentence begins with the code's
+// name, as those of nodes do.
 func refusedStatus(s rest.Status) error {
+	if !strings.HasPrefix(s.Message, s.Name) {
+		s.Message = s.Name + ": " + s.Message
+	}
 	return &Refusal{Problem: rest.Problem{Code: s.Code, Name: s.Name, Message: s.Message, Retryable: s.Retryable}}
 }
 

@@ -70,6 +70,8 @@ func (f *Folder) Key(nameOrFile string) (protocol.PrivateKey, error) {
 	inFolder := filepath.Join(f.Dir, "keys", nameOrFile+".json")
 	if _, err := os.Stat(inFolder); err == nil {
 		nameOrFile = inFolder
+	} else if _, err := os.Stat(nameOrFile); errors.Is(err, fs.ErrNotExist) && filepath.Base(nameOrFile) == nameOrFile && filepath.Ext(nameOrFile) == "" {
+		return protocol.PrivateKey{}, fmt.Errorf("there is neither a key %s in %s nor a file of that name; `cairn keys new %s` makes one", nameOrFile, filepath.Dir(inFolder), inFolder)
 	}
 	return ReadKey(nameOrFile)
 }

@@ -233,7 +233,7 @@ func (d Disclosed) String() string {
 		names = append(names, name)
 	}
 	slices.Sort(names)
-	out = fmt.Appendf(out, "\nOf the %d members of its data, %d are shown:", d.Of, len(names))
+	out = fmt.Appendf(out, "\nShown of the members of its data, %d of %d:", len(names), d.Of)
 	for _, name := range names {
 		out = fmt.Appendf(out, "\n  %s = %s", quote(name), d.Fields[name])
 	}

@@ -54,7 +54,7 @@ func (w *wallet) tryBody(ctx context.Context, key protocol.PrivateKey, body prot
 		return err
 	}
 	if answer.Code != protocol.CodeOK {
-		return protocol.Refuse(answer.Code, "it would be refused: %s", answer.Message)
+		return fmt.Errorf("it would be refused: %s", answer.Message)
 	}
 	if w.s.json {
 		return w.s.printJSON(answer)

@@ -98,8 +98,8 @@ func (s *session) why(cmd *cobra.Command, args []string, trust, html string, wri
 	}
 	if s.json {
 		err = s.printJSON(w)
-	} else {
-		w.tree(s.out)
+	} else if w.tree(s.out); html != "" {
+		fmt.Fprintf(s.out, "wrote %s, for a browser\n", html)
 	}
 	if err == nil && !w.Reproduced {
 		err = fmt.Errorf("%w: %s", errDiffers, w.Verdict)

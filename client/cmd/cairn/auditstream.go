@@ -35,7 +35,8 @@ declared gaps and which are repeats. PRODUCER is an address, or a key's name in 
 network's keys folder. The node's proof is verified against the founding document or
 a trust file; with -o it is kept, and with --proof FILE a kept one is verified again
 and nothing is asked of any node.
-Exit code 0: the stream is complete. 3: the proof does not hold, and the reason is printed.`,
+Exit code 0: the stream is complete. 3: the proof does not hold, or the ledger has nothing
+of the stream; the reason is printed.`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 2 || len(args) == 0 && a.saved != "" {
 				return nil
@@ -84,6 +85,9 @@ func (s *session) auditStream(ctx context.Context, a streamAudit, args []string)
 	}
 	if s.json {
 		return s.printJSON(statement)
+	}
+	if statement.Next == 0 {
+		return unsettled{fmt.Errorf("the ledger has nothing of stream %q of %s, as the state after block %d proves: is that its name?", statement.Name, statement.Producer, statement.Height)}
 	}
 	fmt.Fprintln(s.out, statement)
 	for _, g := range statement.Gaps {

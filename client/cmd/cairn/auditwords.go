@@ -222,7 +222,7 @@ func (w *why) tree(out io.Writer) {
 			fmt.Fprintln(out, "│  └─ before that there was nothing")
 		}
 	}
-	fmt.Fprintf(out, "│\n%s. %s\n", w.Headline(), w.Verdict)
+	fmt.Fprintf(out, "\n%s. %s\n", w.Headline(), w.Verdict)
 	for _, b := range w.Blocks {
 		fmt.Fprintf(out, "  block %d executed again: %s, %s of contracts, %s; log %s; %s of state, each proven\n", b.Height, many(b.Txs, "transaction"),
 			many(b.Runs, "run"), manyOf(b.Entries, "entry", "entries"), map[bool]string{true: "equal", false: "DIFFERENT"}[b.Matches], many(b.Proofs, "value"))

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -82,6 +84,7 @@ func listCommand(s *session) *cobra.Command {
 			if s.json {
 				return s.printJSON(list)
 			}
+			slices.SortFunc(list, func(a, b rest.Contract) int { return cmp.Compare(a.Since, b.Since) })
 			table := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
 			fmt.Fprintln(table, "NAME\tVERSION\tADDRESS\tSINCE\tSTATE\tLAG\tTIMERS")
 			for _, c := range list {

@@ -184,6 +184,9 @@ func logsCommand(s *session) *cobra.Command {
 					after = log.Number
 				}
 				if !follow {
+					if after == 0 && !s.json {
+						fmt.Fprintln(s.out, "nothing was said on this node")
+					}
 					return nil
 				}
 				select {

@@ -94,7 +94,7 @@ func proposeValidator(s *session) *cobra.Command {
 
 func proposeLogKey(s *session) *cobra.Command {
 	remove := false
-	cmd := proposal(s, &cobra.Command{Use: "log-key VALIDATOR KEY | VALIDATOR --remove", Short: "Give a validator another key for the log's checkpoints", Args: cobra.RangeArgs(1, 2)},
+	cmd := proposal(s, &cobra.Command{Use: "log-key VALIDATOR KEY | VALIDATOR --remove", Short: "Give a validator another key for the log's checkpoints", Args: oneOrTwo("a validator's key, and its new log key or --remove")},
 		func(_ context.Context, _ *wallet, args []string) (a protocol.GovAction, err error) {
 			a.Kind = protocol.GovLogKey
 			if remove == (len(args) == 2) {

@@ -78,6 +78,7 @@ func root() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:           "cairn",
 		Short:         "Submit events to a Cairn ledger, ask its contracts, verify its receipts",
+		Version:       version(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		PersistentPreRun: func(cmd *cobra.Command, _ []string) {
@@ -87,6 +88,7 @@ func root() *cobra.Command {
 			}
 		},
 	}
+	cmd.SetVersionTemplate("cairn {{.Version}}\n")
 	flags := cmd.PersistentFlags()
 	flags.StringVar(&s.network, "network", os.Getenv("CAIRN_NETWORK"), "folder of a network, with network.json (CAIRN_NETWORK)")
 	flags.StringVar(&s.node, "node", "", "URL of a node's API, together with --genesis")

@@ -2,6 +2,9 @@ package main
 
 import (
 	"errors"
+	"fmt"
+	"os"
+	"time"
 
 	"github.com/cairn-ledger/cairn/client"
 	"github.com/cairn-ledger/cairn/client/netdir"
@@ -64,7 +67,12 @@ func (s *session) connectTo(nodes []string, genesisFile string) (*ledger, error)
 	if err != nil {
 		return nil, err
 	}
-	c, err := client.New(client.Config{Nodes: nodes, ChainID: doc.ChainID, Trust: trust, As: as, TLS: secured})
+	c, err := client.New(client.Config{
+		Nodes: nodes, ChainID: doc.ChainID, Trust: trust, As: as, TLS: secured,
+		Waiting: func(err error, most time.Duration) {
+			fmt.Fprintf(os.Stderr, "cairn: waiting for a node, %s at most: %v\n", most, err)
+		},
+	})
 	if err != nil {
 		return nil, usageError{err}
 	}

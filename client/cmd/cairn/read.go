@@ -278,15 +278,19 @@ func versionCommand(s *session) *cobra.Command {
 	return &cobra.Command{
 		Use: "version", Short: "Print the version", Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			version := "development build"
-			if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
-				version = info.Main.Version
-			}
 			if s.json {
-				return s.printJSON(map[string]string{"version": version})
+				return s.printJSON(map[string]string{"version": version()})
 			}
-			_, err := fmt.Fprintf(s.out, "cairn %s\n", version)
+			_, err := fmt.Fprintf(s.out, "cairn %s\n", version())
 			return err
 		},
 	}
+}
+
+// version is the module's, where the program was built as one.
+func version() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
+		return info.Main.Version
+	}
+	return "development build"
 }

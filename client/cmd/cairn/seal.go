@@ -275,8 +275,15 @@ disk's spare blocks hold is out of reach; docs/privacy.md says what is promised.
 			if _, err := keys.Forget(args[0]); err != nil {
 				return err
 			}
+			published := ""
+			switch {
+			case len(entries) > 0 && local:
+				published = "; " + manyOf(len(entries), "entry", "entries") + " on the ledger still hold them for their readers"
+			case len(entries) > 0:
+				published = "; " + manyOf(len(entries), "entry", "entries") + " that published them erased"
+			}
 			return s.tell(map[string]any{"subject": args[0], "keys": len(record.Keys), "entries": entries, "erased": !local},
-				"forgotten   %d keys; %d entries published them (erased: %v)\n", len(record.Keys), len(entries), !local)
+				"forgotten   %s of %s%s\n", many(len(record.Keys), "key"), args[0], published)
 		},
 	}
 	f.add(cmd, false)

@@ -85,7 +85,7 @@ func (w *wallet) try(ctx context.Context, key protocol.PrivateKey, ops []protoco
 		return w.showMovements(ctx, answer.Movements)
 	}
 	if answer.Code != protocol.CodeOK {
-		return protocol.Refuse(answer.Code, "it would be refused: %s", answer.Message)
+		return fmt.Errorf("it would be refused: %s", answer.Message)
 	}
 	return nil
 }

@@ -65,18 +65,21 @@ func (w *wallet) showBalances(list []rest.TokenBalance) error {
 	if w.s.json {
 		return w.s.printJSON(list)
 	}
-	table := tabwriter.NewWriter(w.s.out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	width := 0
+	for _, b := range list {
+		width = max(width, len(decimal(b.Amount, b.Decimals)))
+	}
 	for _, b := range list {
 		frozen := ""
 		if b.Frozen {
-			frozen = "frozen"
+			frozen = " frozen"
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t\n", decimal(b.Amount, b.Decimals), b.Asset, frozen)
+		fmt.Fprintf(w.s.out, "%*s %s%s\n", width, decimal(b.Amount, b.Decimals), b.Asset, frozen)
 	}
 	if len(list) == 0 {
 		fmt.Fprintln(w.s.out, "nothing")
 	}
-	return table.Flush()
+	return nil
 }
 
 // showProven shows a balance that a verified receipt has.
@@ -129,6 +132,7 @@ func tokenListCommand(s *session) *cobra.Command {
 				}
 				return w.showRules(rules)
 			}
+			w.nameContracts(ctx)
 			account, err := w.account(ctx, args[1])
 			if err != nil {
 				return err
@@ -172,7 +176,18 @@ func showPeriod(ms uint64) string {
 	if ms == 0 {
 		return "-"
 	}
-	return (time.Duration(ms) * time.Millisecond).String()
+	const day = 86_400_000
+	if ms%day == 0 {
+		return fmt.Sprintf("%dd", ms/day)
+	}
+	text := (time.Duration(ms) * time.Millisecond).String()
+	if short, whole := strings.CutSuffix(text, "m0s"); whole {
+		text = strings.TrimSuffix(short+"m", "h0m")
+		if text != short+"m" {
+			text += "h"
+		}
+	}
+	return text
 }
 
 func (w *wallet) listAllowances(ctx context.Context, account protocol.Address, height uint64) error {
@@ -218,7 +233,7 @@ func (w *wallet) listTerms(ctx context.Context, account protocol.Address, kind p
 		default:
 			fmt.Fprintf(table, "%s\t%s\t%d\t", showTime(t.StartMs), showPeriod(t.PeriodMs), t.Count)
 		}
-		fmt.Fprintln(table, t.Memo)
+		fmt.Fprintln(table, dash(t.Memo))
 	}
 	return table.Flush()
 }

@@ -19,7 +19,7 @@ type wallet struct {
 	*ledger
 	s        *session
 	decimals map[string]uint64
-	names    map[protocol.Address]string // of the keys in the network's folder
+	names    map[protocol.Address]string // of the keys in the network's folder, and of contracts met
 }
 
 func (s *session) wallet() (*wallet, error) {
@@ -56,7 +56,22 @@ func (w *wallet) account(ctx context.Context, text string) (protocol.Address, er
 	if err == nil && !ok {
 		err = usageError{fmt.Errorf("%q is no address, no key in the network's folder and no contract", text)}
 	}
+	if err == nil {
+		w.names[c.Address] = c.Name
+	}
 	return c.Address, err
+}
+
+// nameContracts lets name know the contracts there are. Without an answer
+// their addresses are shown.
+func (w *wallet) nameContracts(ctx context.Context) {
+	list, err := w.Contracts(ctx)
+	if err != nil {
+		return
+	}
+	for i := range list {
+		w.names[list[i].Address] = list[i].Name
+	}
 }
 
 // places is how many decimals an asset has.

@@ -101,7 +101,7 @@ func (s *settings) serve(ctx context.Context, out io.Writer) error {
 	return derive.Run(ctx, derive.Config{
 		Client: c, Key: key, Subscriptions: subscriptions, Name: s.name, Idle: s.idle,
 		Progress: func(p derive.Progress) {
-			fmt.Fprintf(out, "%d evaluations, %d proposals final, %d made before; up to entry %d\n", p.Inputs, p.Made, p.Known, p.Last)
+			fmt.Fprintf(out, "evaluations %d, proposals final %d, made before %d; up to entry %d\n", p.Inputs, p.Made, p.Known, p.Last)
 		},
 	}, &optimiser{policy: s.policy})
 }

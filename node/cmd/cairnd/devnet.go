@@ -46,7 +46,7 @@ folder. A folder that holds a network already is started again with its data.`,
 			return err
 		},
 	}
-	homeFlag(cmd, &home)
+	networkHomeFlag(cmd, &home)
 	cmd.Flags().IntVar(&validators, "validators", 4, "how many validators a new network has")
 	cmd.Flags().IntVar(&basePort, "base-port", 8080, "API port of the first node; its RPC is 1000 above, its p2p 2000")
 	cmd.Flags().StringVar(&chainID, "chain-id", "cairn-devnet", "name of a new ledger: receipts and signatures are bound to it, and ledgers that take events of each other differ in it")
@@ -65,7 +65,7 @@ folder. A folder that holds a network already is started again with its data.`,
 			return err
 		},
 	}
-	homeFlag(stop, &home)
+	networkHomeFlag(stop, &home)
 	cmd.AddCommand(stop)
 	return cmd
 }

@@ -34,7 +34,7 @@ Exit code 0: sound. 1: damaged, or not to be read.`,
 				return err
 			}
 			say := func(text string) { fmt.Fprintf(cmd.ErrOrStderr(), "\r\033[K%s", text) }
-			if asJSON {
+			if asJSON || !isTerminal(os.Stderr) {
 				say = nil
 			}
 			report, err := node.Fsck(home, config, repair, say)
@@ -63,6 +63,12 @@ Exit code 0: sound. 1: damaged, or not to be read.`,
 	cmd.Flags().BoolVar(&repair, "repair", false, "move aside what is damaged")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
 	return cmd
+}
+
+// isTerminal says whether a line can be written over.
+func isTerminal(file *os.File) bool {
+	info, err := file.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
 func printFsck(cmd *cobra.Command, r *node.FsckReport) {

@@ -30,7 +30,7 @@ to its machine, set api_address, p2p_address and peers in its cairnd.toml, and r
 			return nil
 		},
 	}
-	homeFlag(cmd, &home)
+	networkHomeFlag(cmd, &home)
 	cmd.Flags().StringVar(&chainID, "chain-id", "cairn-devnet", "name of the ledger; receipts and signatures are bound to it")
 	cmd.Flags().IntVar(&validators, "validators", 4, "how many validators")
 	cmd.Flags().BoolVar(&bare, "no-schemas", false, "leave out the schemas of the shipped contracts' events")

@@ -48,9 +48,11 @@ func root() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:           "cairnd",
 		Short:         "Run validators of a Cairn ledger",
+		Version:       node.Version(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
+	cmd.SetVersionTemplate("cairnd {{.Version}}\n")
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	cmd.AddCommand(initCommand(), joinCommand(), startCommand(), devnetCommand(), configCommand(), fsckCommand(), tokenCommand(), versionCommand())
 	return cmd

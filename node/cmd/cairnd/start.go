@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -14,13 +15,15 @@ import (
 	"github.com/cairn-ledger/cairn/node/devnet"
 )
 
-// homeFlag adds --home. The environment's CAIRN_HOME is its default.
+// homeFlag adds --home of a node. The environment's CAIRN_HOME is its default.
 func homeFlag(cmd *cobra.Command, home *string) {
-	fallback := os.Getenv("CAIRN_HOME")
-	if fallback == "" {
-		fallback = "cairn-node"
-	}
-	cmd.Flags().StringVar(home, "home", fallback, "the node's folder: configuration, keys, data (CAIRN_HOME)")
+	cmd.Flags().StringVar(home, "home", cmp.Or(os.Getenv("CAIRN_HOME"), "cairn-node"), "the node's folder: configuration, keys, data (CAIRN_HOME)")
+}
+
+// networkHomeFlag adds --home of a network, whose folder `make run` and the
+// docs call .devnet.
+func networkHomeFlag(cmd *cobra.Command, home *string) {
+	cmd.Flags().StringVar(home, "home", cmp.Or(os.Getenv("CAIRN_HOME"), ".devnet"), "the network's folder, with a home for each node in it (CAIRN_HOME)")
 }
 
 // gcPercent trades memory for time: a node's live heap is caches, and at Go's

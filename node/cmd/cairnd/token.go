@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -21,10 +22,13 @@ signed with its own account (scope produce), keep their subscriptions (scope con
 Callers are known by a token, which is made here and shown once, by a client certificate,
 or by a claim of a JWT. Grants lie in api-tokens.json of the node's home, tokens as
 hashes. A running node heeds a change within a second.`,
+		RunE: func(*cobra.Command, []string) error {
+			return usageError{errors.New("needs one of its commands; `cairnd token --help` lists them")}
+		},
 	}
 	var home string
 	revoke := &cobra.Command{
-		Use: "revoke NAME", Short: "Take a grant back", Args: cobra.ExactArgs(1),
+		Use: "revoke NAME", Short: "Take a grant back", Args: oneName,
 		RunE: func(cmd *cobra.Command, args []string) error { return node.RevokeToken(home, args[0]) },
 	}
 	homeFlag(revoke, &home)
@@ -38,12 +42,12 @@ func addTokenCommand() *cobra.Command {
 	var ends time.Duration
 	var claim string
 	cmd := &cobra.Command{
-		Use: "add NAME", Short: "Make a token and print it, once; or grant to a certificate or a claim", Args: cobra.ExactArgs(1),
+		Use: "add NAME", Short: "Make a token and print it, once; or grant to a certificate or a claim", Args: oneName,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if claim != "" {
 				t.Claim, t.Value, _ = strings.Cut(claim, "=")
 				if t.Claim == "" || t.Value == "" {
-					return fmt.Errorf("--claim: %q must be NAME=VALUE, such as sub=meter7", claim)
+					return usageError{fmt.Errorf("--claim: %q must be NAME=VALUE, such as sub=meter7", claim)}
 				}
 			}
 			t.Name, t.Since = args[0], time.Now().UTC().Truncate(time.Second)
@@ -110,6 +114,14 @@ func knownBy(t *node.Token) string {
 		return "claim " + t.Claim + "=" + t.Value
 	}
 	return "token"
+}
+
+// oneName refuses anything but one name.
+func oneName(_ *cobra.Command, args []string) error {
+	if len(args) != 1 {
+		return usageError{errors.New("needs the name of a grant")}
+	}
+	return nil
 }
 
 func orAny(prefixes []string) string {
