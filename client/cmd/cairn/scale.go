@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"slices"
 	"text/tabwriter"
@@ -148,8 +149,10 @@ func (r *scaleRun) measureHere(ctx context.Context) error {
 // table prints the answer for people.
 func (a *scaleAnswer) table(out io.Writer) error {
 	c := &a.Constants
-	fmt.Fprintf(out, "a district    %.0f events/s of the %.0f that a ledger carries, %d validators, a checkpoint every %g s\n", c.EventsPerSecond, c.LedgerRate, c.Validators, c.CheckpointSeconds)
-	fmt.Fprintf(out, "the hub       %.0f anchors/s at most; %d districts take up %.0f %% of that\n\n", c.HubRate, a.Limit, 100*c.HubShare)
+	fmt.Fprintf(out, "a district    %s events/s of the %s that a ledger carries, %d validators, a checkpoint every %g s\n", rounded(c.EventsPerSecond), rounded(c.LedgerRate), c.Validators, c.CheckpointSeconds)
+	fmt.Fprintf(out, "the hub       %s anchors/s at most; %s districts take up %.0f %% of that\n", rounded(c.HubRate), grouped(uint64(a.Limit)), 100*c.HubShare)
+	fmt.Fprintf(out, "one validator %.0f us and %s bytes for an event, %.0f us and %s bytes for an anchor beside its event; final in %.2g s\n\n",
+		c.CPUMicros, rounded(c.DiskBytes), c.AnchorCPUMicros, rounded(c.AnchorDiskBytes), c.FinalSeconds)
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(table, "DISTRICTS\tEVENTS/S\tANCHORS/S\tHUB USE\tSIMULATED\tWAIT\tSIMULATED\tTO ANCHOR\tSIMULATED\t99 OF 100\tHUB DISK A DAY\t")
 	for i := range a.Rows {
@@ -166,10 +169,13 @@ func (a *scaleAnswer) table(out io.Writer) error {
 		return err
 	}
 	last := &a.Rows[len(a.Rows)-1].Prediction
-	_, err := fmt.Fprintf(out, "\nof one validator of a district: %.0f %% of its processors, %s on disk a day\nan anchor is an event of %.0f bytes; a receipt over both ledgers has %.0f after a year, verified in %.2f ms\n",
-		100*last.DistrictCPU, bytesOf(last.DistrictDisk), last.AnchorBytes, last.ReceiptBytes, last.VerifyMicros/1000)
+	_, err := fmt.Fprintf(out, "\nof one validator of a district: %.0f %% of its processors, %s on disk a day\nan anchor is an event of %s bytes; a receipt over both ledgers has %s bytes after a year, verified in %.2f ms\n",
+		100*last.DistrictCPU, bytesOf(last.DistrictDisk), rounded(last.AnchorBytes), rounded(last.ReceiptBytes), last.VerifyMicros/1000)
 	return err
 }
+
+// rounded writes a figure as a whole number, in groups of three digits.
+func rounded(n float64) string { return grouped(uint64(math.Round(n))) }
 
 // bytesOf writes a number of bytes with a decimal prefix.
 func bytesOf(n float64) string {
