@@ -51,6 +51,7 @@ func TestMisuseIsRefused(t *testing.T) {
 		{"receipt get x --network d", "whole number"},
 		{"receipt get -- -1", "whole number"},
 		{"status a b", "no more"},
+		{"gov propose log-key", "needs a validator's key"},
 		{"status", "--network DIR"},
 		{"status --node http://127.0.0.1:1", "--genesis FILE"},
 		{"status --network d --node http://127.0.0.1:1", "stands alone"},

@@ -170,7 +170,7 @@ func sealShareCommand(s *session) *cobra.Command {
 	var f sealFlags
 	var all bool
 	cmd := &cobra.Command{
-		Use:   "share SUBJECT --keys DIR --to RECIPIENT",
+		Use:   "share SUBJECT --stream NAME --keys DIR --to RECIPIENT",
 		Short: "Tell further readers the key of a subject",
 		Args:  exactly(1, "a subject"),
 		RunE: func(cmd *cobra.Command, args []string) error {
