@@ -6,10 +6,12 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/cairn-ledger/cairn/client/protocol"
 	"github.com/cairn-ledger/cairn/client/schema"
 	"github.com/cairn-ledger/cairn/contracts/abi"
 )
@@ -72,12 +74,38 @@ func TestSchemasFollowFromManifests(t *testing.T) {
 	}
 }
 
+// Days of nearly six hundred years, and days that are none: the patterns take
+// what the ledger takes as a time.
+func TestTimePatternsAreTheLedgersTimes(t *testing.T) {
+	form, calendar := regexp.MustCompile(timePattern), regexp.MustCompile(dayPattern)
+	texts := []string{"2026-01-01T24:00:00Z", "2026-01-01T23:60:00Z", "2026-01-01T23:59:60Z", "2026-01-01T00:00:00", "2026-01-01T00:00:00.Z", "2026-01-01T00:00:00.1234567890Z",
+		"2026-01-01T00:00:00.123456789+23:59", "2026-01-01T00:00:00-24:00", "2026-01-01t00:00:00Z", "2026-01-01T00:00:00z", "2026-01-01T00:00:00Z\n", "1678-01-01T00:00:00+23:59", "2261-12-31T23:59:59.999999999-23:59"}
+	for year := 1678; year < 2262; year++ {
+		for month := range 14 {
+			for _, day := range []int{0, 1, 9, 10, 19, 20, 28, 29, 30, 31, 32} {
+				texts = append(texts, fmt.Sprintf("%04d-%02d-%02dT12:30:00Z", year, month, day))
+			}
+		}
+	}
+	for _, text := range texts {
+		_, err := protocol.ParseTime([]byte(text))
+		if takes := form.MatchString(text) && calendar.MatchString(text); takes != (err == nil) {
+			t.Fatalf("%q: the patterns say %v, the ledger %v", text, takes, err)
+		}
+	}
+	for _, beyond := range []string{"1677-12-31T00:00:00Z", "2262-01-01T00:00:00Z", "0000-01-01T00:00:00Z"} {
+		if form.MatchString(beyond) {
+			t.Errorf("%s is taken", beyond)
+		}
+	}
+}
+
 // object is a schema of an object, its members in order of their names.
 type object struct {
 	Draft      string             `json:"$schema,omitempty"`
 	Title      string             `json:"title,omitempty"`
 	Sealed     bool               `json:"x-sealed,omitempty"`
-	Type       any                `json:"type"`
+	Type       any                `json:"type,omitempty"`
 	Properties map[string]*object `json:"properties,omitempty"`
 	Required   []string           `json:"required,omitempty"`
 	Minimum    json.Number        `json:"minimum,omitempty"`
@@ -85,6 +113,7 @@ type object struct {
 	MultipleOf json.Number        `json:"multipleOf,omitempty"`
 	Pattern    string             `json:"pattern,omitempty"`
 	Format     string             `json:"format,omitempty"`
+	AllOf      []*object          `json:"allOf,omitempty"`
 }
 
 func document(eventType string, fields []abi.Field) *object {
@@ -114,6 +143,20 @@ func document(eventType string, fields []abi.Field) *object {
 	return top
 }
 
+// base64Pattern is of padded base64 (RFC 4648, section 4), the bits that no
+// octet has being 0.
+const base64Pattern = "^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?$"
+
+// Times of RFC 3339 as the ledger reads them: timePattern of the whole years
+// that nanoseconds in 64 bits reach, 1678 to 2261, without a leap second, with
+// at most nine digits of a second; dayPattern of a day that is in the calendar.
+const (
+	timePattern = `^(167[89]|16[89]\d|1[789]\d\d|2[01]\d\d|22[0-5]\d|226[01])-\d\d-\d\d` +
+		`T([01]\d|2[0-3])(:[0-5]\d){2}(\.\d{1,9})?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)$`
+	dayPattern = `^(\d{4}-((0[1-9]|1[0-2])-(0[1-9]|1\d|2[0-8])|(0[13-9]|1[0-2])-(29|30)|(0[13578]|1[02])-31)|` +
+		`(\d\d(0[48]|[2468][048]|[13579][26])|2000)-02-29)T`
+)
+
 func value(f abi.Field) *object {
 	var v object
 	kind := "string"
@@ -128,9 +171,9 @@ func value(f abi.Field) *object {
 	case abi.KindBool:
 		kind = "boolean"
 	case abi.KindBytes:
-		v.Pattern = "^[A-Za-z0-9+/]*={0,2}$"
+		v.Pattern = base64Pattern
 	case abi.KindTime:
-		v.Format = "date-time"
+		v.Format, v.Pattern, v.AllOf = "date-time", timePattern, []*object{{Pattern: dayPattern}} // the format says nothing about validity
 	}
 	v.Type = kind
 	if f.Optional {
