@@ -28,35 +28,6 @@ func parkingFile(t testing.TB, name string) []byte {
 	return b
 }
 
-// TestTranscript gives parking.wasm the records that its native tests wrote
-// down, on both engines, and expects the same answers: what a contract's
-// author tests with `go test` is what the ledger runs.
-func TestTranscript(t *testing.T) {
-	code := parkingFile(t, "parking.wasm")
-	transcript := strings.Split(strings.TrimSpace(string(parkingFile(t, "testdata/transcript.txt"))), "\n\n")
-	gas := map[bool][]uint64{}
-	for _, interpreter := range []bool{false, true} {
-		p, err := newEngine(t, Config{Interpreter: interpreter}).Load(code)
-		if err != nil {
-			t.Fatal(err)
-		}
-		state := newLedger()
-		for i, step := range transcript {
-			input, want, _ := strings.Cut(step, "\n")
-			got, used := transcriptStep(t, p, state, input)
-			if got != want {
-				t.Fatalf("interpreter %v: step %d, %s: the module says\n%s\nthe native handlers said\n%s", interpreter, i, input, got, want)
-			}
-			gas[interpreter] = append(gas[interpreter], used)
-		}
-	}
-	for i := range transcript {
-		if gas[true][i] != gas[false][i] {
-			t.Errorf("step %d: %d gas compiled, %d interpreted", i, gas[false][i], gas[true][i])
-		}
-	}
-}
-
 // transcriptStep runs one line of the transcript against state and describes
 // what came of it as the transcript does. A failed run leaves no trace.
 func transcriptStep(t *testing.T, p *Program, state *ledger, line string) (outcome string, gas uint64) {
