@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"strconv"
 	"time"
@@ -79,6 +81,11 @@ func (c *Client) call(ctx context.Context, r request) ([]byte, error) {
 				return nil, err
 			}
 		}
+		if mistrusts(err) { // trying for longer makes no certificate valid
+			if failed++; failed >= 2*nodes {
+				return nil, err
+			}
+		}
 		moved := refusal == nil || refusal.Code == protocol.CodeUnavailable || refusal.Code == protocol.CodeInternal
 		if moved {
 			c.node.CompareAndSwap(at, at+1)
@@ -106,6 +113,14 @@ func (c *Client) call(ctx context.Context, r request) ([]byte, error) {
 			return nil, errMoved
 		}
 	}
+}
+
+// mistrusts says whether one end does not take the other's certificate, or does
+// not speak TLS at all.
+func mistrusts(err error) bool {
+	var unverified *tls.CertificateVerificationError
+	var alert *net.OpError
+	return errors.As(err, &unverified) || errors.As(err, &alert) && alert.Op == "remote error" || errors.Is(err, http.ErrSchemeMismatch)
 }
 
 // backoff grows from 20 ms to about a second, with jitter, so that producers

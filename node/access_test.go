@@ -133,6 +133,19 @@ func TestCallersOfThreeKindsOverTLS(t *testing.T) {
 		}
 	}
 	s.follows(mutual)
+	stranger := &tls.Config{RootCAs: s.roots, GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+		other := accesstest.NewAuthority(t, "clients").Client("spiffe://harbour/bridge2", "", "")
+		return &other, nil
+	}}
+	for _, config := range []*tls.Config{stranger, nil} { // another's certificate, another's server: refused at once, not after a minute of tries
+		c, err := client.New(client.Config{Nodes: []string{"https://" + s.config.APIAddress}, ChainID: "cairn-test", TLS: config, GiveUpAfter: time.Hour})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.Head(t.Context()); err == nil || !strings.Contains(err.Error(), "tls: ") {
+			t.Errorf("a stranger is told %v", err)
+		}
+	}
 }
 
 // follows has a consumer known by its certificate read through the SDK.

@@ -43,7 +43,7 @@ func (d *Door) Caller(ctx context.Context, scope, authorization string, channel 
 	return found, err
 }
 
-var errNobody = protocol.Refuse(protocol.CodeUnauthenticated, "this needs a token: send `Authorization: Bearer ...`; the node's operator makes one with `cairnd token add`")
+var errNobody = protocol.Refuse(protocol.CodeUnauthenticated, "this needs a token: send `Authorization: Bearer ...`, or show a client certificate; the node's operator grants access to either with `cairnd token add`")
 
 func (d *Door) bearer(ctx context.Context, scope, authorization string, now time.Time) (Token, error) {
 	scheme, secret, _ := strings.Cut(authorization, " ")
