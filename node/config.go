@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/url"
@@ -181,8 +182,14 @@ func LoadConfig(home string, environ []string, overrides map[string]string) (Con
 	c := Default()
 	path := filepath.Join(home, ConfigFile)
 	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		if _, network := os.Stat(filepath.Join(home, "network.json")); network == nil {
+			return c, fmt.Errorf("configuration: %s is the folder of a network, not of a node; a node's is in it, such as %s", home, filepath.Join(home, "node0"))
+		}
+		return c, fmt.Errorf("configuration: %w; `cairnd init` founds a network, `cairnd join --home %s` makes a home in one", err, home)
+	}
 	if err != nil {
-		return c, fmt.Errorf("configuration: %w; `cairnd init --home %s` makes one", err, home)
+		return c, fmt.Errorf("configuration: %w", err)
 	}
 	if err := decodeStrict(text, &c); err != nil {
 		return c, fmt.Errorf("configuration %s: %w", path, err)

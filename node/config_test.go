@@ -104,3 +104,16 @@ func TestCometSettings(t *testing.T) {
 		t.Error("the mempool's own limits must lie above the API's")
 	}
 }
+
+// A missing configuration says what the folder is and what makes one.
+func TestConfigMissing(t *testing.T) {
+	home := t.TempDir()
+	for _, want := range []string{"cairnd join", "is the folder of a network"} {
+		if _, err := LoadConfig(home, nil, nil); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v does not say %q", err, want)
+		}
+		if err := os.WriteFile(filepath.Join(home, "network.json"), []byte("{}"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

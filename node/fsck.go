@@ -3,6 +3,7 @@ package node
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -43,6 +44,9 @@ func Fsck(home string, c Config, repair bool, progress func(string)) (*FsckRepor
 	if err != nil {
 		return nil, err
 	}
+	if neverStarted(home) {
+		return &FsckReport{Damage: []Damage{}}, nil // looking would found a ledger
+	}
 	f := &fsck{home: home, doc: doc, report: &FsckReport{Damage: []Damage{}}, say: progress}
 	ledger, err := store.Open(filepath.Join(home, ledgerDir), store.Options{ChainID: identity(doc), CacheBytes: c.CacheBytes, KeepVersions: c.KeepVersions, ReadDamaged: true})
 	switch {
@@ -62,6 +66,14 @@ func Fsck(home string, c Config, repair bool, progress func(string)) (*FsckRepor
 		err = f.repair()
 	}
 	return f.report, err
+}
+
+// neverStarted says that a home has neither a ledger nor blocks: its node has
+// not run yet, or is about to fetch the chain.
+func neverStarted(home string) bool {
+	_, ledger := os.Stat(filepath.Join(home, ledgerDir))
+	_, comet := os.Stat(filepath.Join(home, cometDir))
+	return errors.Is(ledger, fs.ErrNotExist) && errors.Is(comet, fs.ErrNotExist)
 }
 
 // fsck is a check under way.

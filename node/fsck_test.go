@@ -175,3 +175,13 @@ func restore(t *testing.T, from, to string) {
 		t.Fatal(err)
 	}
 }
+
+// A home whose node has not run is not damaged, and a look leaves it as it was.
+func TestFsckOfAHomeThatNeverRan(t *testing.T) {
+	s := found(t)
+	for range 2 {
+		if report := s.fsck(true); len(report.Damage) > 0 || report.Keys > 0 || report.Repaired != "" {
+			t.Fatalf("%+v", report)
+		}
+	}
+}

@@ -12,6 +12,7 @@ bin/cairnd devnet --home "$home" --base-port "$port" --detach
 idle=
 trap 'echo; [ -z "$idle" ] || kill "$idle" 2>/dev/null; bin/cairnd devnet stop --home "$home"' EXIT
 trap 'exit 130' INT TERM
+network=$(cd "$home" && pwd)
 echo
 if [ -n "${DATA:-}" ]; then
 	bin/cairn demo parking --network "$home" --data "$DATA"
@@ -21,11 +22,13 @@ fi
 cat <<END
 
 Try, in another terminal:
-  bin/cairn status --network $home
-  bin/cairn contract query parking prices --network $home
-  bin/cairn event 10 --network $home
-  bin/cairn receipt get 10 --network $home -o receipt.json
-  bin/cairn receipt verify receipt.json --trust $home/genesis.json
+  cd $PWD
+  export PATH=\$PWD/bin:\$PATH CAIRN_NETWORK=$network
+  cairn status
+  cairn contract query parking prices
+  cairn event 10
+  cairn receipt get 10 -o receipt.json
+  cairn receipt verify receipt.json --trust $home/genesis.json
 
 The network stays up; Ctrl-C ends it and keeps its data in $home.
 END

@@ -73,6 +73,10 @@ func isTerminal(file *os.File) bool {
 
 func printFsck(cmd *cobra.Command, r *node.FsckReport) {
 	out := cmd.OutOrStdout()
+	if r.Height == 0 && r.Keys == 0 && len(r.Damage) == 0 {
+		fmt.Fprintln(out, "nothing is at rest here yet: the node has not run")
+		return
+	}
 	fmt.Fprintf(out, "height %d: looked at %d entries with their payloads, %d keys of the state, %d blocks with their signatures\n",
 		r.Height, r.Entries, r.Keys, r.Blocks)
 	if len(r.Damage) == 0 {
