@@ -97,7 +97,7 @@ func New(c Config) (*Client, error) {
 		dialer := net.Dialer{Timeout: dialWithin}
 		if c.TLS != nil {
 			c.TLS = c.TLS.Clone()
-			c.TLS.NextProtos = []string{"http/1.1"} // one connection a request: large batches do not wait for one another
+			c.TLS.NextProtos = []string{"http/1.1"} // which is what nodes speak
 		}
 		c.HTTP = &http.Client{Transport: &http.Transport{
 			DialContext: dialer.DialContext, TLSClientConfig: c.TLS, TLSHandshakeTimeout: dialWithin, MaxIdleConnsPerHost: 64, IdleConnTimeout: time.Minute,

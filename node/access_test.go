@@ -125,7 +125,7 @@ func TestCallersOfThreeKindsOverTLS(t *testing.T) {
 	} {
 		s.web.Transport = c.transport
 		response, out, text := s.send(c.secret, c.source)
-		if response.StatusCode != c.status || !strings.Contains(text, c.says) || c.status == 200 && out.State != rest.StateCommitted || response.ProtoMajor != 2 {
+		if response.StatusCode != c.status || !strings.Contains(text, c.says) || c.status == 200 && out.State != rest.StateCommitted || response.ProtoMajor != 1 {
 			t.Errorf("%s %.20s: %d %s", c.source, c.secret, response.StatusCode, text)
 		}
 		if challenge := response.Header.Get("WWW-Authenticate"); (c.status == 401) != (challenge == "Bearer") {

@@ -271,6 +271,12 @@ func (c *Config) Set(key, value string) error {
 			if err := target.UnmarshalText([]byte(value)); err != nil {
 				return fmt.Errorf("%s: %w", key, err)
 			}
+		case *bool:
+			on, err := strconv.ParseBool(value)
+			if err != nil {
+				return fmt.Errorf("%s: %q is neither true nor false", key, value)
+			}
+			*target = on
 		case *uint64:
 			n, err := strconv.ParseUint(value, 10, 64)
 			if err != nil {

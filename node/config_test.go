@@ -117,3 +117,26 @@ func TestConfigMissing(t *testing.T) {
 		}
 	}
 }
+
+// Each setting can be given as text, as the environment and the command line do.
+func TestEverySettingIsSetByText(t *testing.T) {
+	keys, _ := Keys()
+	for _, key := range keys {
+		c, taken := Default(), 0
+		for _, value := range []string{"text", "a,b", "7", "true", "3s", ""} {
+			if c.Set(key, value) == nil {
+				taken++
+			}
+		}
+		if taken == 0 {
+			t.Errorf("%s takes none", key)
+		}
+	}
+	c := Default()
+	if err := c.Set("audit_tokens", "true"); err != nil || !c.AuditTokens {
+		t.Errorf("audit_tokens: %v", err)
+	}
+	if err := c.Set("audit_tokens", "yes"); err == nil {
+		t.Error("audit_tokens takes yes")
+	}
+}

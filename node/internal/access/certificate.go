@@ -85,7 +85,7 @@ func OpenCertificates(files CertificateFiles, log *slog.Logger) (*Certificates, 
 // handshake.
 func (c *Certificates) Config() *tls.Config {
 	return &tls.Config{
-		MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"},
+		MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"},
 		GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) { return c.current(), nil },
 	}
 }
@@ -114,7 +114,7 @@ func (c *Certificates) read() (*tls.Config, error) {
 		}
 		return nil, fmt.Errorf("%s and %s: %w", c.files.Certificate, c.files.Key, err)
 	}
-	config := &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}}
+	config := &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}}
 	if c.files.ClientCAs == "" {
 		return config, nil
 	}

@@ -186,7 +186,7 @@ func TestServerCertificateIsReadAgain(t *testing.T) {
 			t.Fatal(err)
 		}
 		response.Body.Close()
-		if response.ProtoMajor != 2 {
+		if response.ProtoMajor != 1 {
 			t.Errorf("HTTP/%d is spoken", response.ProtoMajor)
 		}
 		return response.TLS.PeerCertificates[0].Issuer.CommonName

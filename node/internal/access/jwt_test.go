@@ -360,3 +360,32 @@ func TestClaimsLeadToGrants(t *testing.T) {
 		}
 	}
 }
+
+// Whatever arrives as a JWT, it is refused with a code and does no harm; only
+// what the issuer signed is taken.
+func FuzzVerify(f *testing.F) {
+	private := ed25519.NewKeyFromSeed(bytes.Repeat([]byte{7}, ed25519.SeedSize))
+	key := jose.JSONWebKey{Key: private, KeyID: "k", Algorithm: "EdDSA", Use: "sig"}
+	path := filepath.Join(f.TempDir(), "keys.json")
+	write(f, path, []byte(jsonOf(map[string]any{"keys": []any{key.Public()}})))
+	i, err := NewIssuer(IssuerConfig{Name: issuerName, Audience: audience, Keys: path, Log: quiet})
+	if err != nil {
+		f.Fatal(err)
+	}
+	now := time.Unix(1_800_000_000, 0)
+	good := signed(f, &key, jose.EdDSA, claimSet(now, nil))
+	parts := strings.Split(good, ".")
+	for _, text := range []string{good, "", "..", parts[0] + ".." + parts[2], segment(map[string]any{"alg": "none"}) + "." + parts[1] + ".",
+		segment(map[string]any{"alg": "EdDSA", "kid": 7, "crit": []int{1}}) + "." + parts[1] + "." + parts[2], "e30.bnVsbA.AA"} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		claims, err := i.Verify(context.Background(), text, now)
+		if err == nil && jsonOf(claims) != jsonOf(claimSet(now, nil)) { // the last bits of its base64 may differ
+			t.Fatalf("%q is taken", text)
+		}
+		if _, coded := protocol.CodeOf(err); err != nil && !coded {
+			t.Fatalf("%q: %v", text, err)
+		}
+	})
+}

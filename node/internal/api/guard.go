@@ -36,7 +36,6 @@ type conn struct {
 	net.Conn
 	guard *guard
 	place *list.Element // in waiting; nil while a request is being answered; guarded by guard.mu
-	tasks int           // requests being answered: with HTTP/2 several; guarded by guard.mu
 	gone  bool          // gave its place back; guarded by guard.mu
 }
 
@@ -114,7 +113,6 @@ func (c *conn) begin() {
 	}
 	c.guard.mu.Lock()
 	defer c.guard.mu.Unlock()
-	c.tasks++
 	if c.place != nil {
 		c.guard.waiting.Remove(c.place)
 		c.place = nil
@@ -127,8 +125,7 @@ func (c *conn) end() {
 	}
 	c.guard.mu.Lock()
 	defer c.guard.mu.Unlock()
-	c.tasks--
-	if !c.gone && c.tasks == 0 {
+	if !c.gone && c.place == nil {
 		c.place = c.guard.waiting.PushBack(c)
 	}
 }

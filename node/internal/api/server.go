@@ -30,16 +30,6 @@ const (
 	retryAfterSeconds = 1
 	bodyBudget        = 128 << 20 // bytes of large requests held at once
 	answerBudget      = 128 << 20 // bytes of large answers held at once
-
-	// Of HTTP/2, which is spoken over TLS. A connection takes one place whatever
-	// its streams, so what they may hold together is little.
-	maxStreams   = 32
-	receiveBytes = 128 << 10 // unread, of one connection
-)
-
-// stalledTimeout ends a connection that takes nothing of what is written to it.
-const (
-	stalledTimeout = 30 * time.Second
 )
 
 // Config of a Server.
@@ -99,12 +89,9 @@ func New(backend Backend, c Config) (*Server, error) {
 		Handler: s.handler(), ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout,
 		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes, ErrorLog: slog.NewLogLogger(c.Log.Handler(), slog.LevelDebug),
 		BaseContext: func(net.Listener) context.Context { return base }, ConnContext: withConn,
-		TLSConfig: c.TLS,
-		HTTP2: &http.HTTP2Config{
-			MaxConcurrentStreams: maxStreams, MaxReceiveBufferPerConnection: receiveBytes, MaxReceiveBufferPerStream: receiveBytes / 2,
-			WriteByteTimeout: stalledTimeout,
-		},
+		TLSConfig: c.TLS, Protocols: new(http.Protocols),
 	}
+	s.http.Protocols.SetHTTP1(true) // alone: the guard counts connections, and one of HTTP/2 is many
 	return s, nil
 }
 
