@@ -182,3 +182,19 @@ func TestPlot(t *testing.T) {
 		t.Errorf("%v\n%s", err, text.String())
 	}
 }
+
+// TestGrowth tells a ledger that slows down from one that does not, and says
+// nothing of a short run.
+func TestGrowth(t *testing.T) {
+	var points []point
+	for i := range 200 {
+		points = append(points, point{seconds: float64(i) / 4, perSecond: 1000 - float64(i)})
+	}
+	if first, last := growth(points[:100], 2); first != 0 || last != 0 {
+		t.Errorf("a short run grew from %v to %v", first, last)
+	}
+	first, last := growth(points, 2)
+	if first < 970 || first > 990 || last < 805 || last > 815 {
+		t.Errorf("from %v to %v", first, last)
+	}
+}

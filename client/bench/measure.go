@@ -48,6 +48,8 @@ type measured struct {
 	latency           Latency
 	maxMs             float64
 	points            []point
+	firstTenth        float64
+	lastTenth         float64
 	names             []string
 	queries, receipts uint64
 	err               error
@@ -104,6 +106,7 @@ func (m *measured) under(ctx context.Context, c *Config, nodes []*validator, loa
 	close(stop)
 	end()
 	m.points = <-points
+	m.firstTenth, m.lastTenth = growth(m.points, c.Warmup.Seconds())
 	if err := <-done; err != nil {
 		return err
 	}
@@ -144,6 +147,7 @@ func (m *measured) into(r *Result) {
 		r.ExecutedPerSecond = round(m.perSecond()*(last.delivered-first.delivered)/entries, 0)
 	}
 	d.MaxMs, d.points, d.QueriesBeside, d.ReceiptsBeside = m.maxMs, m.points, m.queries, m.receipts
+	d.FirstTenth, d.LastTenth = m.firstTenth, m.lastTenth
 	d.BlockMs, d.CPUMicros = m.blockMs(), m.cpuMicros()
 	d.TxsPerSecond = (last.txs - first.txs) / between
 	if last.txs > first.txs {

@@ -21,6 +21,9 @@ func (r *Result) Report(w io.Writer) {
 		row("engine alone", "%.0f events/s; p50 %.0f, p95 %.0f, p99 %.0f ms; a block every %.0f ms; ratio %.3f",
 			r.BaselineEventsPerSecond, d.Baseline.LatencyMs.P50, d.Baseline.LatencyMs.P95, d.Baseline.LatencyMs.P99, d.Baseline.BlockMs, r.Ratio)
 	}
+	if d.FirstTenth > 0 {
+		row("growth", "%.0f events/s in the first tenth of the time, %.0f in the last: %.3f", d.FirstTenth, d.LastTenth, d.LastTenth/d.FirstTenth)
+	}
 	row("latency", "p50 %.1f, p95 %.1f, p99 %.1f ms; at most %.0f", r.LatencyMs.P50, r.LatencyMs.P95, r.LatencyMs.P99, d.MaxMs)
 	if d.BlockMs > 0 {
 		row("transactions", "%.0f a second in blocks, %.1f %% refused there and sent again", d.TxsPerSecond, 100*d.RefusedShare)

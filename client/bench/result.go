@@ -34,6 +34,8 @@ type Details struct {
 	QueriesBeside  uint64
 	ReceiptsBeside uint64
 	points         []point
+	FirstTenth     float64 // events final a second in the first tenth of a run, 0 where it is short
+	LastTenth      float64 // and in the last
 	LoadCPU        float64 // cores that the load generator used
 	Profile        string  // file with the first validator's, in the folder of the run
 	LoadAverage    string  // of the machine, where it says
