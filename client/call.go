@@ -47,8 +47,16 @@ func (r *Refusal) Error() string { return r.Message }
 // Unwrap shows the code to protocol.CodeOf.
 func (r *Refusal) Unwrap() error { return &protocol.Error{Code: r.Code, Text: r.Message} }
 
-// waitingAfter is when Config.Waiting is told.
+// waitingAfter is when Config.Waiting is told that no node answers.
 const waitingAfter = 2 * time.Second
+
+// waitsForBlock tells Config.Waiting of a transaction that is in no block,
+// after so many looks at its status.
+func (c *Client) waitsForBlock(id protocol.Hash, looks int) {
+	if looks == stalledLooks && c.config.Waiting != nil {
+		c.config.Waiting(fmt.Errorf("transaction %s is in no block yet; a ledger makes none while validators with a third of the power are away", id))
+	}
+}
 
 // call sends a request to the node in use, moving on to the next node while
 // nodes do not answer, fail or are behind, and waiting while they are at
@@ -99,7 +107,7 @@ func (c *Client) call(ctx context.Context, r request) ([]byte, error) {
 			return nil, fmt.Errorf("client: no node took the request within %s: %w", c.config.GiveUpAfter, err)
 		}
 		if waiting != nil && time.Since(started) > waitingAfter {
-			waiting(err, c.config.GiveUpAfter)
+			waiting(fmt.Errorf("no node answers, for %s at most: %w", c.config.GiveUpAfter, err))
 			waiting = nil
 		}
 		pause := backoff(attempt)

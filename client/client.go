@@ -45,9 +45,10 @@ type Config struct {
 	// AnswerWithin bounds how long one node may take to answer, beside the
 	// time it was asked to wait, before another is tried; 0 means 10 seconds.
 	AnswerWithin time.Duration
-	// Waiting is told, once for each call, why the call still waits after
-	// waitingAfter; nil is not. Calls made at once tell it at once.
-	Waiting func(err error, giveUpAfter time.Duration)
+	// Waiting is told, once for each request, transaction or batch, why it
+	// still waits: no node answers, or the ledger makes no block. Nil is not
+	// told. Requests made at once tell it at once.
+	Waiting func(why error)
 	// As has the members of an account asked for what is to be executed; nil
 	// executes it as the key's own account.
 	As *ActAs

@@ -2,6 +2,7 @@ package client_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -173,4 +174,70 @@ func TestExecuteRefused(t *testing.T) {
 			t.Errorf("after %s: %v", time.Since(start), err)
 		}
 	})
+}
+
+// A request that no node answers says so before it gives up, once.
+func TestWaitingIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		told := 0
+		c, err := client.New(client.Config{
+			Nodes: []string{"http://nobody.invalid"}, ChainID: "c", HTTP: &http.Client{Transport: nobody{}},
+			Waiting: func(why error) {
+				if told++; !strings.Contains(why.Error(), "no node answers") || !strings.Contains(why.Error(), "nobody is there") {
+					t.Errorf("told %q", why)
+				}
+			},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.Head(t.Context()); err == nil || told != 1 {
+			t.Errorf("%v, told %d times", err, told)
+		}
+	})
+}
+
+// nobody answers no request.
+type nobody struct{}
+
+func (nobody) RoundTrip(*http.Request) (*http.Response, error) {
+	return nil, errors.New("nobody is there")
+}
+
+// The refusal of an outcome has the sentence that a dry run gives for the same
+// code, and the code's meaning where a dry run comes to another one.
+func TestRefusalSaysWhy(t *testing.T) {
+	key, err := protocol.NewPrivateKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	const code = protocol.CodeFunds
+	for _, c := range []struct {
+		now  protocol.Code
+		want string
+	}{
+		{code, "INSUFFICIENT_FUNDS: 3 are there, this takes 5"},
+		{protocol.CodeOK, "INSUFFICIENT_FUNDS: " + code.Meaning()},
+		{protocol.CodeHalted, "INSUFFICIENT_FUNDS: " + code.Meaning()},
+	} {
+		mux := http.NewServeMux()
+		answer := func(route string, v any) {
+			mux.HandleFunc(route, func(w http.ResponseWriter, _ *http.Request) { json.NewEncoder(w).Encode(v) })
+		}
+		answer("GET /v1/head", rest.Head{Height: 7})
+		answer("POST /v1/transactions", rest.Submitted{})
+		answer("GET /v1/transactions/{id}", rest.Status{State: rest.StateRefused, Code: code, Name: code.Name(), Message: code.Meaning()})
+		answer("POST /v1/dry-run", map[string]any{"code": c.now, "name": c.now.Name(), "message": "INSUFFICIENT_FUNDS: 3 are there, this takes 5"})
+		server := httptest.NewServer(mux)
+		defer server.Close()
+		l, err := client.New(client.Config{Nodes: []string{server.URL}, ChainID: "c"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = l.Execute(t.Context(), key, &protocol.Vote{Proposal: 1, Yes: true})
+		var refusal *client.Refusal
+		if !errors.As(err, &refusal) || refusal.Code != code || err.Error() != c.want {
+			t.Errorf("now %s: %v, want %s", c.now.Name(), err, c.want)
+		}
+	}
 }

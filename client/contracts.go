@@ -48,7 +48,8 @@ func (c *Client) Execute(ctx context.Context, key protocol.PrivateKey, body prot
 			return rest.Status{}, sent
 		}
 		s, err := c.Status(ctx, id, statusWait)
-		for err == nil && s.State == rest.StatePending {
+		for looks := 1; err == nil && s.State == rest.StatePending; looks++ {
+			c.waitsForBlock(id, looks)
 			s, err = c.Status(ctx, id, statusWait)
 		}
 		switch {

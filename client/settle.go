@@ -63,7 +63,9 @@ func (p *Producer) follow(b *batch) error {
 			return p.resolve(b, s)
 		case s.State == rest.StatePending:
 			since = time.Now()
-			if looks++; looks%stalledLooks == 0 {
+			looks++
+			p.client.waitsForBlock(id, looks)
+			if looks%stalledLooks == 0 {
 				p.client.node.CompareAndSwap(node, node+1)
 			}
 			continue

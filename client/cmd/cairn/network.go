@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"time"
 
 	"github.com/cairn-ledger/cairn/client"
 	"github.com/cairn-ledger/cairn/client/netdir"
@@ -69,9 +68,7 @@ func (s *session) connectTo(nodes []string, genesisFile string) (*ledger, error)
 	}
 	c, err := client.New(client.Config{
 		Nodes: nodes, ChainID: doc.ChainID, Trust: trust, As: as, TLS: secured,
-		Waiting: func(err error, most time.Duration) {
-			fmt.Fprintf(os.Stderr, "cairn: waiting for a node, %s at most: %v\n", most, err)
-		},
+		Waiting: func(why error) { fmt.Fprintf(os.Stderr, "cairn: waiting: %v\n", why) },
 	})
 	if err != nil {
 		return nil, usageError{err}
