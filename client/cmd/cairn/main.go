@@ -37,6 +37,9 @@ func main() {
 	defer stop()
 	cmd := root()
 	err := tellAsked(cmd, cmd.ExecuteContext(ctx))
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		err = errors.New("interrupted; what was sent may be recorded still")
+	}
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "cairn: %v\n", err)
 	}

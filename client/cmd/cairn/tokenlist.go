@@ -130,7 +130,7 @@ func tokenListCommand(s *session) *cobra.Command {
 				if err != nil {
 					return err
 				}
-				return w.showRules(rules)
+				return w.showRules(ctx, rules)
 			}
 			w.nameContracts(ctx)
 			account, err := w.account(ctx, args[1])
@@ -238,21 +238,29 @@ func (w *wallet) listTerms(ctx context.Context, account protocol.Address, kind p
 	return table.Flush()
 }
 
-func (w *wallet) showRules(rules rest.TokenRules) error {
+func (w *wallet) showRules(ctx context.Context, rules rest.TokenRules) error {
 	if w.s.json {
 		return w.s.printJSON(rules)
 	}
 	table := tabwriter.NewWriter(w.s.out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "REWARD FOR\tEACH\tLIMIT\tPER\tUSED\tASSET\tFROM")
 	for _, r := range rules.Rewards {
-		fmt.Fprintf(table, "%s\t%d\t%d\t%s\t%d\t%s\t%s\n", r.Type, r.Each, r.Limit, showPeriod(r.PeriodMs), r.Used, r.Asset, w.name(r.From))
+		places, err := w.places(ctx, r.Asset)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.Type, decimal(r.Each, places), decimal(r.Limit, places), showPeriod(r.PeriodMs), decimal(r.Used, places), r.Asset, w.name(r.From))
 	}
 	if err := table.Flush(); err != nil {
 		return err
 	}
 	fee := "there are no fees"
 	if f := rules.Fees; f != nil {
-		fee = fmt.Sprintf("fees: %d %s an event, %d a million gas, minor units, to %s", f.PerEvent, f.Asset, f.PerMillionGas, w.name(f.To))
+		places, err := w.places(ctx, f.Asset)
+		if err != nil {
+			return err
+		}
+		fee = fmt.Sprintf("fees: %s %s an event, %s %s a million gas, to %s", decimal(f.PerEvent, places), f.Asset, decimal(f.PerMillionGas, places), f.Asset, w.name(f.To))
 	}
 	_, err := fmt.Fprintln(w.s.out, fee)
 	return err

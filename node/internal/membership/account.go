@@ -121,7 +121,7 @@ func Resolve(s Reader, key protocol.Address, height uint64) (Party, error) {
 // CodeUnauthorized.
 func (p *Party) Require(role Role) error {
 	if p.Roles&role != role {
-		return protocol.Refuse(protocol.CodeUnauthorized, "account %s has not the role %s; ask the council for it", p.Address, role)
+		return protocol.Refuse(protocol.CodeUnauthorized, "account %s does not have the role %s; ask the council for it", p.Address, role)
 	}
 	return nil
 }
@@ -146,7 +146,7 @@ func SetRoles(s Writer, address protocol.Address, roles Role) error {
 func Require(s Reader, address protocol.Address, roles Role) error {
 	has, err := Roles(s, address)
 	if err == nil && has&roles == 0 {
-		err = protocol.Refuse(protocol.CodeUnauthorized, "account %s has not the role %s; ask the council for it", address, roles)
+		err = protocol.Refuse(protocol.CodeUnauthorized, "account %s does not have the role %s; ask the council for it", address, roles)
 	}
 	return err
 }
