@@ -89,6 +89,9 @@ func (c *Client) refusedBecause(ctx context.Context, key protocol.PrivateKey, bo
 	defer cancel()
 	if now, err := c.dryRun(ctx, key, body); err == nil && now.Code == s.Code && now.Message != "" {
 		s.Message = now.Message
+		if s.Code == protocol.CodeContractAborted {
+			s.Message += fmt.Sprintf(" (its code %d: see its README)", s.GuestCode)
+		}
 	}
 	return refusedStatus(s)
 }

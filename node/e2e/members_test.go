@@ -283,7 +283,7 @@ func (nw *network) equivocate(c *client.Client, twin *member) {
 		nw.t.Fatalf("entry %d says %+v", index, act)
 	}
 	out, code := runCode(nw.t, binary(nw.t, "cairn"), "gov", "propose", "validator", twin.Validator.String(), "--power", "1", "--name", "again", "--network", nw.dir)
-	if code != 1 || !strings.Contains(out, protocol.CodeBarred.Meaning()) {
+	if code != 1 || !strings.Contains(out, "is barred: entry ") {
 		nw.t.Fatalf("exit %d: %s", code, out)
 	}
 	load.end()
