@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/cairn-ledger/cairn/client/protocol"
@@ -53,17 +54,21 @@ func (p *Producer) send() {
 	}
 }
 
+// requestBytes bounds the records that batches sent together have: half of what
+// a request may hold, since every transaction adds to them.
+const requestBytes = maxBatchBytes / 2
+
 // together takes what else is due now, as far as one request and the room in
 // flight go. What the ledger holds already goes alone.
 func (p *Producer) together(b *batch) []*batch {
 	group, bytes := []*batch{b}, b.bytes
-	for b.last() >= p.held && len(group) < protocol.MaxTransactions && bytes < maxBatchBytes/2 {
+	for b.last() >= p.held && len(group) < protocol.MaxTransactions {
 		select {
 		case p.slots <- struct{}{}:
 		default:
 			return group
 		}
-		next, _, _ := p.takeDue()
+		next, _, _ := p.takeDue(requestBytes - bytes)
 		if next == nil {
 			<-p.slots
 			return group
@@ -90,7 +95,7 @@ func (p *Producer) dispatch(group []*batch) error {
 // none will come.
 func (p *Producer) nextBatch() *batch {
 	for {
-		b, in, done := p.takeDue()
+		b, in, done := p.takeDue(math.MaxInt)
 		if b != nil || done {
 			return b
 		}
@@ -109,10 +114,14 @@ func (p *Producer) nextBatch() *batch {
 
 // takeDue takes the batch that fills when it is due, and otherwise says in how
 // long it will be; 0 is unknown. done is true when none will come.
-func (p *Producer) takeDue() (b *batch, in time.Duration, done bool) {
+// One of more than room bytes is left where it is, for the next request.
+func (p *Producer) takeDue(room int) (b *batch, in time.Duration, done bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if len(p.ready) > 0 {
+		if p.ready[0].bytes > room {
+			return nil, 0, false
+		}
 		b, p.ready = p.ready[0], p.ready[1:]
 		p.makeRoom()
 		return b, 0, false
@@ -123,6 +132,9 @@ func (p *Producer) takeDue() (b *batch, in time.Duration, done bool) {
 	}
 	if left := p.config.Linger - time.Since(b.opened); !b.due && !p.closed && left > 0 {
 		return nil, left, false
+	}
+	if b.bytes > room {
+		return nil, 0, false
 	}
 	p.filling = nil
 	p.makeRoom()
@@ -216,7 +228,7 @@ func (p *Producer) submit(raws [][]byte) (refused []error, err error) {
 func (p *Producer) postAll(batches []*batch) error {
 	for len(batches) > 0 {
 		n, bytes := 1, batches[0].bytes
-		for n < min(len(batches), protocol.MaxTransactions) && bytes+batches[n].bytes < maxBatchBytes/2 {
+		for n < min(len(batches), protocol.MaxTransactions) && bytes+batches[n].bytes <= requestBytes {
 			bytes += batches[n].bytes
 			n++
 		}
