@@ -154,10 +154,7 @@ func proposalsCommand(s *session) *cobra.Command {
 				return err
 			}
 			if s.json {
-				if list == nil {
-					list = []protocol.Proposal{}
-				}
-				return s.printJSON(list)
+				return printList(s, list)
 			}
 			table := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
 			fmt.Fprintln(table, "PROPOSAL\tSTATUS\tBY\tYES\tNO\tOF\tUNTIL\tTITLE")

@@ -93,10 +93,7 @@ func disputesCommand(s *session) *cobra.Command {
 				return err
 			}
 			if s.json {
-				if list == nil {
-					list = []protocol.DisputeRecord{}
-				}
-				return s.printJSON(list)
+				return printList(s, list)
 			}
 			table := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
 			fmt.Fprintln(table, "DISPUTE\tENTRY\tBY\tRULING\tARBITER\tRESOLUTION")

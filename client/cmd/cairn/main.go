@@ -159,5 +159,13 @@ func (s *session) printJSON(v any) error {
 	return err
 }
 
+// printList is printJSON of a list: an empty one is [], not null.
+func printList[T any](s *session, list []T) error {
+	if list == nil {
+		list = []T{}
+	}
+	return s.printJSON(list)
+}
+
 // ledger is a connection to the nodes of a ledger.
 type ledger struct{ *client.Client }

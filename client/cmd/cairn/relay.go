@@ -268,10 +268,7 @@ func ledgerListCommand(s *session) *cobra.Command {
 				return err
 			}
 			if s.json {
-				if list == nil {
-					list = []rest.LedgerRow{}
-				}
-				return s.printJSON(list)
+				return printList(s, list)
 			}
 			table := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
 			fmt.Fprintln(table, "LEDGER\tCHAIN\tRELAYED\tNEXT\tTRUSTED SINCE\tSEEN\tAT")

@@ -174,22 +174,14 @@ func (r *request) afterIndex() (*uint64, error) {
 	if !r.params.Has("after") {
 		return nil, nil
 	}
-	after, err := r.uint("after", 0, 0, maxIndex)
+	after, err := r.afterNumber()
 	return &after, err
 }
 
 // proposals lists them, or with ?open=true those that can still be voted on.
 func (s *Server) proposals(r *request) (any, error) {
 	open := r.params.Get("open") == "true"
-	limit, err := r.limit()
-	if err != nil {
-		return nil, err
-	}
-	after, err := r.afterIndex()
-	if err != nil {
-		return nil, err
-	}
-	m, err := s.money(r)
+	m, after, limit, err := pageAfter(s, r, r.afterIndex)
 	if err != nil {
 		return nil, err
 	}
@@ -259,15 +251,7 @@ func (s *Server) validators(r *request) (any, error) {
 
 // validatorSets lists the sets there were; ?after= is a height.
 func (s *Server) validatorSets(r *request) (any, error) {
-	limit, err := r.limit()
-	if err != nil {
-		return nil, err
-	}
-	after, err := r.uint("after", 0, 0, maxIndex)
-	if err != nil {
-		return nil, err
-	}
-	m, err := s.money(r)
+	m, after, limit, err := pageAfter(s, r, r.afterNumber)
 	if err != nil {
 		return nil, err
 	}
@@ -315,15 +299,7 @@ func (s *Server) nodes(r *request) (any, error) {
 }
 
 func (s *Server) disputes(r *request) (any, error) {
-	limit, err := r.limit()
-	if err != nil {
-		return nil, err
-	}
-	after, err := r.afterIndex()
-	if err != nil {
-		return nil, err
-	}
-	m, err := s.money(r)
+	m, after, limit, err := pageAfter(s, r, r.afterIndex)
 	if err != nil {
 		return nil, err
 	}

@@ -23,11 +23,7 @@ func (s *Server) ledgerRoutes() []route {
 
 // ledgers lists the registered ledgers by name.
 func (s *Server) ledgers(r *request) (any, error) {
-	limit, err := r.limit()
-	if err != nil {
-		return nil, err
-	}
-	m, err := s.money(r)
+	m, limit, err := s.page(r)
 	if err != nil {
 		return nil, err
 	}

@@ -21,11 +21,7 @@ func (s *Server) schemaRoutes() []route {
 
 // schemas lists the types with schemas; ?after= is a type.
 func (s *Server) schemas(r *request) (any, error) {
-	limit, err := r.limit()
-	if err != nil {
-		return nil, err
-	}
-	m, err := s.money(r)
+	m, limit, err := s.page(r)
 	if err != nil {
 		return nil, err
 	}

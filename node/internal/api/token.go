@@ -99,11 +99,36 @@ func (r *request) asset() (string, error) {
 	return symbol, nil
 }
 
-// page reads ?limit=; after is the caller's to read.
+// limit reads ?limit=.
 func (r *request) limit() (int, error) {
 	n, err := r.uint("limit", 100, 1, 1000)
 	return int(n), err
 }
+
+// page reads what every list asks for: at most how many, and of which height.
+// ?after= is the caller's to read.
+func (s *Server) page(r *request) (m *money, limit int, err error) {
+	if limit, err = r.limit(); err != nil {
+		return nil, 0, err
+	}
+	m, err = s.money(r)
+	return m, limit, err
+}
+
+// pageAfter is page with ?after= as a number of some meaning.
+func pageAfter[A any](s *Server, r *request, read func() (A, error)) (m *money, after A, limit int, err error) {
+	if limit, err = r.limit(); err != nil {
+		return nil, after, 0, err
+	}
+	if after, err = read(); err != nil {
+		return nil, after, 0, err
+	}
+	m, err = s.money(r)
+	return m, after, limit, err
+}
+
+// afterNumber reads ?after= where 0 is before all.
+func (r *request) afterNumber() (uint64, error) { return r.uint("after", 0, 0, maxIndex) }
 
 // proven answers the receipt of a key where the request asks to prove it, or
 // else what show reads.
@@ -135,11 +160,7 @@ func (s *Server) proven(r *request, key []byte, show func(*money) (any, error)) 
 }
 
 func (s *Server) assets(r *request) (any, error) {
-	limit, err := r.limit()
-	if err != nil {
-		return nil, err
-	}
-	m, err := s.money(r)
+	m, limit, err := s.page(r)
 	if err != nil {
 		return nil, err
 	}
@@ -170,11 +191,7 @@ func (s *Server) balances(r *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	limit, err := r.limit()
-	if err != nil {
-		return nil, err
-	}
-	m, err := s.money(r)
+	m, limit, err := s.page(r)
 	if err != nil {
 		return nil, err
 	}
@@ -287,15 +304,7 @@ func (s *Server) termsOf(kind protocol.TokenKind) func(*request) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		limit, err := r.limit()
-		if err != nil {
-			return nil, err
-		}
-		after, err := r.uint("after", 0, 0, maxIndex)
-		if err != nil {
-			return nil, err
-		}
-		m, err := s.money(r)
+		m, after, limit, err := pageAfter(s, r, r.afterNumber)
 		if err != nil {
 			return nil, err
 		}
