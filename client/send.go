@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"math"
 	"time"
 
 	"github.com/cairn-ledger/cairn/client/protocol"
@@ -54,21 +53,17 @@ func (p *Producer) send() {
 	}
 }
 
-// requestBytes bounds the records that batches sent together have: half of what
-// a request may hold, since every transaction adds to them.
-const requestBytes = maxBatchBytes / 2
-
 // together takes what else is due now, as far as one request and the room in
 // flight go. What the ledger holds already goes alone.
 func (p *Producer) together(b *batch) []*batch {
 	group, bytes := []*batch{b}, b.bytes
-	for b.last() >= p.held && len(group) < protocol.MaxTransactions {
+	for b.last() >= p.held && len(group) < protocol.MaxTransactions && bytes < maxBatchBytes/2 {
 		select {
 		case p.slots <- struct{}{}:
 		default:
 			return group
 		}
-		next, _, _ := p.takeDue(requestBytes - bytes)
+		next, _, _ := p.takeDue()
 		if next == nil {
 			<-p.slots
 			return group
@@ -95,7 +90,7 @@ func (p *Producer) dispatch(group []*batch) error {
 // none will come.
 func (p *Producer) nextBatch() *batch {
 	for {
-		b, in, done := p.takeDue(math.MaxInt)
+		b, in, done := p.takeDue()
 		if b != nil || done {
 			return b
 		}
@@ -114,14 +109,10 @@ func (p *Producer) nextBatch() *batch {
 
 // takeDue takes the batch that fills when it is due, and otherwise says in how
 // long it will be; 0 is unknown. done is true when none will come.
-// One of more than room bytes is left where it is, for the next request.
-func (p *Producer) takeDue(room int) (b *batch, in time.Duration, done bool) {
+func (p *Producer) takeDue() (b *batch, in time.Duration, done bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if len(p.ready) > 0 {
-		if p.ready[0].bytes > room {
-			return nil, 0, false
-		}
 		b, p.ready = p.ready[0], p.ready[1:]
 		p.makeRoom()
 		return b, 0, false
@@ -132,9 +123,6 @@ func (p *Producer) takeDue(room int) (b *batch, in time.Duration, done bool) {
 	}
 	if left := p.config.Linger - time.Since(b.opened); !b.due && !p.closed && left > 0 {
 		return nil, left, false
-	}
-	if b.bytes > room {
-		return nil, 0, false
 	}
 	p.filling = nil
 	p.makeRoom()
@@ -228,7 +216,7 @@ func (p *Producer) submit(raws [][]byte) (refused []error, err error) {
 func (p *Producer) postAll(batches []*batch) error {
 	for len(batches) > 0 {
 		n, bytes := 1, batches[0].bytes
-		for n < min(len(batches), protocol.MaxTransactions) && bytes+batches[n].bytes <= requestBytes {
+		for n < min(len(batches), protocol.MaxTransactions) && bytes+batches[n].bytes < maxBatchBytes/2 {
 			bytes += batches[n].bytes
 			n++
 		}
