@@ -163,12 +163,25 @@ func (sig *Signature) scalars() (r, s btcec.ModNScalar, err error) {
 }
 
 // PrivateKey signs for an account. The zero value is not a key.
-type PrivateKey struct{ key *btcec.PrivateKey }
+type PrivateKey struct{ pair *keyPair }
+
+// keyPair has the public half at hand: to work it out takes as long as a signature.
+type keyPair struct {
+	btcec.PrivateKey
+	public PublicKey
+}
+
+func newKeyPair(key *btcec.PrivateKey) PrivateKey {
+	return PrivateKey{&keyPair{*key, PublicKey(key.PubKey().SerializeCompressed())}}
+}
 
 // NewPrivateKey makes a key from the operating system's randomness.
 func NewPrivateKey() (PrivateKey, error) {
 	key, err := btcec.NewPrivateKey()
-	return PrivateKey{key}, err
+	if err != nil {
+		return PrivateKey{}, err
+	}
+	return newKeyPair(key), nil
 }
 
 // PrivateKeyFromBytes reads a 32-byte secret in 1..n-1.
@@ -177,24 +190,17 @@ func PrivateKeyFromBytes(secret []byte) (PrivateKey, error) {
 	if len(secret) != 32 || scalar.SetByteSlice(secret) || scalar.IsZero() {
 		return PrivateKey{}, errors.New("private key: must be 32 bytes, in the range of the secp256k1 group order")
 	}
-	key, _ := btcec.PrivKeyFromBytes(secret)
-	return PrivateKey{key}, nil
+	return newKeyPair(&btcec.PrivateKey{Key: scalar}), nil
 }
 
 // Bytes is the 32-byte secret. Keep it as carefully as the account.
-func (k PrivateKey) Bytes() []byte { return k.key.Serialize() }
+func (k PrivateKey) Bytes() []byte { return k.pair.Serialize() }
 
 // Public is the key's public half.
-func (k PrivateKey) Public() PublicKey { return PublicKey(k.key.PubKey().SerializeCompressed()) }
+func (k PrivateKey) Public() PublicKey { return k.pair.public }
 
 // Address is the account the key speaks for.
 func (k PrivateKey) Address() Address { return k.Public().Address() }
-
-// Sign signs a digest deterministically (RFC 6979), low-S.
-func (k PrivateKey) Sign(digest Hash) Signature {
-	compact := ecdsa.SignCompact(k.key, digest[:], true)
-	return Signature(compact[1:]) // the first byte is a recovery hint
-}
 
 // String hides the secret from logs.
 func (k PrivateKey) String() string { return "private key of " + k.Address().String() }
