@@ -2,9 +2,7 @@ package protocol
 
 import (
 	"crypto/rand"
-	"encoding/binary"
 	"fmt"
-	"math/big"
 	"sync"
 
 	"github.com/btcsuite/btcd/btcec/v2"
@@ -35,7 +33,9 @@ var signMasks = sync.OnceValue(func() *masks {
 	z := randomScalar()
 	raw := z.Bytes()
 	m.z = fieldOf(raw[:])
-	generator().addTimes(&m.start, &m.startTimesG)
+	for _, p := range generator().pick(&m.start, nil) {
+		m.startTimesG.addAffine(&p)
+	}
 	return m
 })
 
@@ -90,25 +90,21 @@ func (k PrivateKey) signWith(nonce *btcec.ModNScalar, digest Hash) (sig Signatur
 	return sig, true
 }
 
-// addAllTimes is addTimes with as many additions for any k. sum is not at infinity.
+// addAllTimes adds k times the table's point to sum, which is not at infinity,
+// with as many additions for any k. Digits of generatorBits bits leave room in
+// the last one for all of k; pick has to halve the range for those of keyBits.
 func (t *table) addAllTimes(k *btcec.ModNScalar, sum *point) {
 	raw := k.Bytes()
 	low := fieldOf(raw[:]) // words, the lowest first
 	words := [5]uint64{low[0], low[1], low[2], low[3]}
-	carry := 0
-	for i := range digits {
-		at := i * digitBits
-		d := int(words[at/64]>>(at%64)|words[at/64+1]<<(64-at%64))&(digitRange-1) + carry
-		carry = (maxDigit - d) >> 63 & 1
-		d -= carry * digitRange
-		minus := d >> 63 // all ones where d is negative; int has 64 bits
-		size := (d ^ minus) - minus
-		entry := t[i][max(size, 1)-1]
-		var negative field
-		negative.sub(&negative, &entry.y)
-		for w := range negative {
-			entry.y[w] ^= (entry.y[w] ^ negative[w]) & uint64(minus)
-		}
+	half := uint64(1) << (t.width - 1)
+	carry, row := uint64(0), t.points
+	for at := 0; len(row) > 0; at += t.width {
+		d := (words[at/64]>>(at%64)|words[at/64+1]<<(64-at%64))&(2*half-1) + carry
+		carry = (half - d) >> 63 // where d > half, it stands for d - 2*half
+		d = (d ^ -carry) + carry + 2*half&-carry
+		entry := row[max(d, 1)-1]
+		entry.y.negateIf(carry)
 		var thrown point
 		target := sum
 		if d == 0 {
@@ -116,6 +112,7 @@ func (t *table) addAllTimes(k *btcec.ModNScalar, sum *point) {
 			target = &thrown
 		}
 		target.addAffine(&entry)
+		row = row[half:]
 	}
 }
 
@@ -123,21 +120,10 @@ func (t *table) addAllTimes(k *btcec.ModNScalar, sum *point) {
 func (p *point) affineX(mask *field) [32]byte {
 	var masked, inverse field
 	masked.mul(&p.z, mask)
-	raw := masked.octets()
-	var n big.Int
-	n.ModInverse(n.SetBytes(raw[:]), btcec.S256().P)
-	n.FillBytes(raw[:])
-	inverse = fieldOf(raw[:])
+	inverse.invert(&masked)
 	inverse.mul(&inverse, mask)
-	inverse.mul(&inverse, &inverse)
+	inverse.square(&inverse)
 	inverse.mul(&inverse, &p.x)
-	return inverse.octets()
-}
-
-// octets are the residue's, big-endian.
-func (f *field) octets() (out [32]byte) {
-	for i, word := range f.canonical() {
-		binary.BigEndian.PutUint64(out[24-8*i:], word)
-	}
-	return out
+	inverse = inverse.canonical()
+	return [32]byte(inverse.octets(nil))
 }
