@@ -33,6 +33,9 @@ func build(pkg string) error {
 		return err
 	}
 	cmd := exec.Command("go", "build", "-o", dir, pkg)
+	if raced {
+		cmd = exec.Command("go", "build", "-race", "-o", dir, pkg)
+	}
 	cmd.Dir = "../.."
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("go build %s: %w\n%s", pkg, err, out)
@@ -45,11 +48,34 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, beKafka(setting))
 		os.Exit(1)
 	}
-	code := m.Run()
-	if dir, err := binDir(); err == nil {
-		os.RemoveAll(dir)
+	os.Exit(runAll(m))
+}
+
+// runAll runs the tests. A process that they start writes each data race it
+// sees into a file: most of them are killed, and none could fail a test itself.
+func runAll(m *testing.M) int {
+	dir, err := binDir()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
 	}
-	os.Exit(code)
+	defer os.RemoveAll(dir)
+	races := filepath.Join(dir, "race")
+	if raced {
+		os.Setenv("GORACE", "log_path="+races)
+	}
+	code := m.Run()
+	reports, err := filepath.Glob(races + ".*")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	for _, path := range reports {
+		text, err := os.ReadFile(path)
+		fmt.Fprintf(os.Stderr, "data races of a process, %v:\n%s\n", err, text)
+		code = 1
+	}
+	return code
 }
 
 // binary answers the path of a program, built.
