@@ -153,6 +153,7 @@ func (m *Machine) Execute(b *store.Batch, block Block) (Result, error) {
 		}
 	}
 	all, refusals := m.checkAll(block.Txs)
+	x.result.Outcomes = make([]Outcome, 0, len(all))
 	for i, c := range all {
 		outcome, err := x.transaction(c, refusals[i])
 		if err != nil {
@@ -171,6 +172,7 @@ func (m *Machine) Execute(b *store.Batch, block Block) (Result, error) {
 			return Result{}, err
 		}
 	}
+	m.seen.drop(all)
 	return x.result, nil
 }
 

@@ -20,7 +20,8 @@ type State interface {
 	Scan(prefix, after []byte, limit int) ([]state.KV, error)
 }
 
-// cacheBytes bounds the memory of checked transactions: about four full blocks.
+// cacheBytes bounds the memory of checked transactions that wait: about four
+// full blocks, or forty thousand transactions of one event.
 const cacheBytes = 64 << 20
 
 // Machine executes blocks of one chain. Its fields are caches of pure
@@ -32,7 +33,8 @@ type Machine struct {
 	seen    *cache
 	keys    *protocol.Verifier
 
-	compiled *registry.Cache // schemas, by their hash
+	compiled *registry.Cache   // schemas, by their hash
+	holders  *registry.Holders // of the state that arriving transactions are judged by
 
 	fresh freshBuffer
 	known uint64 // newest version of the rules that this program knows
@@ -48,9 +50,10 @@ type Machine struct {
 
 // New makes a machine for a chain. The engine is the caller's to close.
 func New(chainID string, engine *vm.Engine) *Machine {
+	compiled := registry.NewCache()
 	return &Machine{
 		chainID: chainID, engine: engine, keys: protocol.NewVerifier(), seen: newCache(cacheBytes), known: genesis.Rules(),
-		compiled:  registry.NewCache(),
+		compiled: compiled, holders: registry.NewHolders(compiled),
 		manifests: make(map[protocol.Hash]*contractRules),
 	}
 }

@@ -86,9 +86,13 @@ func (m *Machine) door(s State, params *genesis.Params, party *membership.Party,
 	if !ok {
 		return m.bodyDoor(s, party, c, height)
 	}
-	schemas, err := registry.NewHolder(s, m.compiled)
-	if err != nil || schemas.Idle() && party.Grants.IsZero() && party.Quota.IsZero() {
+	schemas, err := m.holders.Take(s)
+	if err != nil {
 		return err
+	}
+	defer m.holders.Give(schemas)
+	if schemas.Idle() && party.Grants.IsZero() && party.Quota.IsZero() {
+		return nil
 	}
 	next, err := StreamNext(s, party.Address, batch.Stream)
 	if err != nil || batch.Last() < next {

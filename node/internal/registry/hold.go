@@ -2,6 +2,7 @@ package registry
 
 import (
 	"errors"
+	"sync"
 
 	"github.com/cairn-ledger/cairn/client/protocol"
 	"github.com/cairn-ledger/cairn/client/schema"
@@ -26,10 +27,56 @@ type force struct {
 	older     map[uint64]*schema.Schema // those that events name
 }
 
+// keepTypes bounds the types that a Holder remembers: producers choose them.
+const keepTypes = 4_096
+
 // NewHolder makes a Holder.
 func NewHolder(s Lister, cache *Cache) (*Holder, error) {
 	any, err := s.Scan([]byte{protocol.SchemaPrefix, protocol.SchemaKeyType}, nil, 1)
 	return &Holder{state: s, cache: cache, none: len(any) == 0, types: map[protocol.TypeHash]*force{}}, err
+}
+
+// Holders keeps Holders of the state that was last asked for, so that many
+// transactions judged by one state find its schemas, and the memory to check
+// with, again. It is safe for concurrent use.
+type Holders struct {
+	cache *Cache
+
+	mu    sync.Mutex
+	state Lister    // guarded by mu
+	free  []*Holder // of state; guarded by mu
+}
+
+// keepHolders bounds those that wait to be taken: as many as check at once.
+const keepHolders = 16
+
+// NewHolders makes Holders that share a cache.
+func NewHolders(cache *Cache) *Holders { return &Holders{cache: cache} }
+
+// Take answers a Holder of a state, a pointer to what never changes; Give it
+// back after.
+func (h *Holders) Take(s Lister) (*Holder, error) {
+	h.mu.Lock()
+	if h.state != s {
+		h.state, h.free = s, nil
+	}
+	if last := len(h.free) - 1; last >= 0 {
+		taken := h.free[last]
+		h.free = h.free[:last]
+		h.mu.Unlock()
+		return taken, nil
+	}
+	h.mu.Unlock()
+	return NewHolder(s, h.cache)
+}
+
+// Give ends the use of a Holder.
+func (h *Holders) Give(used *Holder) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if used.state == h.state && len(h.free) < keepHolders {
+		h.free = append(h.free, used)
+	}
 }
 
 // Idle says that no type has a schema: nothing is held to any.
@@ -47,6 +94,9 @@ func (h *Holder) Find(hash protocol.TypeHash, record []byte, named uint32) (*sch
 		var err error
 		if f, err = h.meet(string(h.view.Type)); err != nil {
 			return nil, err
+		}
+		if len(h.types) == keepTypes {
+			clear(h.types)
 		}
 		h.types[hash] = f
 	}
