@@ -12,8 +12,8 @@ import (
 // holds are absorbed; a gap is refused unless the producer declared it.
 func (x *execution) batch(c *checked, batch *protocol.Batch, out *Outcome) error {
 	state := x.b.State()
-	streamKey := StreamKey(c.sender, batch.Stream)
-	next, err := x.nextSequence(streamKey)
+	x.streamKey = appendStreamKey(x.streamKey[:0], c.sender, batch.Stream)
+	next, err := x.nextSequence(x.streamKey)
 	if err != nil {
 		return err
 	}
@@ -57,15 +57,14 @@ func (x *execution) batch(c *checked, batch *protocol.Batch, out *Outcome) error
 		}
 	}
 	count := uint32(x.b.LogSize() - first)
-	x.b.PutBundle(first, count, encodeBatchBundle(batch, absorbed, skip))
-	r := run{sequence: next, first: first, count: count, skip: skip}
-	x.runs[c.stream] = append(x.runs[c.stream], r)
-	x.b.SetSide(key(sideRun, c.stream[:], u64(next)), r.value())
+	x.bundle = appendBatchBundle(x.bundle[:0], batch, absorbed, skip)
+	x.b.PutBundle(first, count, x.bundle)
+	x.addRun(c.stream, run{sequence: next, first: first, count: count, skip: skip})
 	out.First, out.Entries, out.Absorbed, out.Next = first, count, uint32(absorbed), batch.Last()+1
 	if err := x.reward(c, batch, first); err != nil {
 		return err
 	}
-	return state.Set(streamKey, u64(out.Next))
+	return state.Set(x.streamKey, binary.BigEndian.AppendUint64(x.number[:0], out.Next))
 }
 
 func (x *execution) nextSequence(streamKey []byte) (uint64, error) {
@@ -110,7 +109,7 @@ func (x *execution) event(c *checked, batch *protocol.Batch, i int, out *Outcome
 		e.Kind, e.Cause = protocol.EntryDuplicate, binary.BigEndian.Uint64(value)
 		out.Duplicates++
 	} else {
-		x.b.SetRecent(sourceKey, binary.BigEndian.AppendUint64(x.sourceIndex[:0], index))
+		x.b.SetRecent(sourceKey, binary.BigEndian.AppendUint64(x.number[:0], index))
 	}
 	x.appendEntry(e, Payload{Blind: ready.blind, Bytes: batch.Records[i]})
 	return nil
@@ -127,9 +126,19 @@ type run struct {
 
 const runBytes = 8 + 4 + 8
 
-func (r run) value() []byte {
-	v := binary.BigEndian.AppendUint32(u64(r.first), r.count)
-	return binary.BigEndian.AppendUint64(v, r.skip)
+func (r run) append(out []byte) []byte {
+	out = binary.BigEndian.AppendUint64(out, r.first)
+	out = binary.BigEndian.AppendUint32(out, r.count)
+	return binary.BigEndian.AppendUint64(out, r.skip)
+}
+
+// addRun notes a stretch of a stream that this block appended.
+func (x *execution) addRun(stream protocol.StreamID, r run) {
+	x.runs[stream] = append(x.runs[stream], r)
+	x.sideKey = append(append(x.sideKey[:0], sideRun), stream[:]...)
+	x.sideKey = binary.BigEndian.AppendUint64(x.sideKey, r.sequence)
+	x.sideValue = r.append(x.sideValue[:0])
+	x.b.SetSide(x.sideKey, x.sideValue)
 }
 
 // index finds a sequence's entry; ok is false where the run ends before it.

@@ -36,10 +36,9 @@ type Payload struct {
 	Erased bool
 }
 
-// encodeBatchBundle stores a batch whose first absorbed events were already
-// in the log; skip > 0 means a gap entry stands first.
-func encodeBatchBundle(batch *protocol.Batch, absorbed int, skip uint64) []byte {
-	out := make([]byte, 0, len(batch.Compressed)+64)
+// appendBatchBundle appends the bundle of a batch whose first absorbed events
+// were already in the log; skip > 0 means a gap entry stands first.
+func appendBatchBundle(out []byte, batch *protocol.Batch, absorbed int, skip uint64) []byte {
 	out = append(append(out, bundleBatch), batch.Seed[:]...)
 	for _, n := range [...]uint64{batch.First, uint64(absorbed), skip, uint64(len(batch.Records)), uint64(batch.RawBytes)} {
 		out = binary.AppendUvarint(out, n)

@@ -27,7 +27,7 @@ func AnyRun(asked []byte) (k, v []byte, ok bool) {
 	if len(asked) != 1+16+8 || asked[0] != sideRun {
 		return nil, nil, false
 	}
-	return asked, run{count: 1}.value(), true
+	return asked, run{count: 1}.append(nil), true
 }
 
 // Bundle is the bundle of one entry's payload.

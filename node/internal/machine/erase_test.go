@@ -257,7 +257,7 @@ func FuzzBundle(f *testing.F) {
 		f.Fatal(err)
 	}
 	payloads := []Payload{{Blind: protocol.Blind{1}, Bytes: []byte("kept"), Hop: 3}, {Erased: true}, {Bytes: []byte{}}}
-	f.Add(encodeBatchBundle(batch, 1, 4))
+	f.Add(appendBatchBundle(nil, batch, 1, 4))
 	f.Add(appendLedgerPayload(nil, payloads[0]))
 	f.Add(encodeScrubbed(payloads))
 	f.Add(unzipped(payloads))

@@ -2,6 +2,7 @@ package machine
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"sync/atomic"
 
@@ -95,15 +96,26 @@ type execution struct {
 	anyErased bool   // some entry's payload was erased, in this block or before
 	erasing   uint64 // entries that this block's erasures name
 
-	runs        map[protocol.StreamID][]run // appended by this block
-	sourceKey   [64]byte                    // scratch, and so are the next two
-	sourceIndex [8]byte
-	input       []byte    // the record of the delivery in progress
-	tried       *attempt  // the delivery in progress, its memory used again for the next
-	oldFrom     uint64    // index of the first of old
-	old         [][]byte  // committed entries, last read
-	oldFirst    uint64    // index of oldBundle's first entry
-	oldBundle   []Payload // last bundle read from the store
+	runs map[protocol.StreamID][]run // appended by this block
+	scratch
+	input     []byte    // the record of the delivery in progress
+	tried     *attempt  // the delivery in progress, its memory used again for the next
+	oldFrom   uint64    // index of the first of old
+	old       [][]byte  // committed entries, last read
+	oldFirst  uint64    // index of oldBundle's first entry
+	oldBundle []Payload // last bundle read from the store
+}
+
+// scratch is memory for keys and values while they are handed on: who takes
+// them copies them.
+type scratch struct {
+	streamKey []byte // of the batch in progress
+	sourceKey [64]byte
+	number    [8]byte
+	sideKey   []byte
+	sideValue []byte
+	bundle    []byte // of the batch in progress
+	entry     [protocol.EntryBytes]byte
 }
 
 // freshEntry is an entry with its payload.
@@ -277,8 +289,9 @@ func replayKey(tx *protocol.Tx) []byte { return key(prefixReplay, u64(tx.Expiry)
 // record keeps the outcome where a status request finds it. A resubmitted
 // batch that was refused for a gap and then accepted shows its last outcome.
 func (x *execution) record(out *Outcome) {
-	value := out.Outcome.AppendBinary(u64(x.block.Height))
-	x.b.SetSide(key(sideOutcome, out.TxID[:]), value)
+	x.sideKey = append(append(x.sideKey[:0], sideOutcome), out.TxID[:]...)
+	x.sideValue = out.Outcome.AppendBinary(binary.BigEndian.AppendUint64(x.sideValue[:0], x.block.Height))
+	x.b.SetSide(x.sideKey, x.sideValue)
 }
 
 // forgetExpired drops replay records whose transactions can no longer be
@@ -305,8 +318,7 @@ func (x *execution) forgetExpired() error {
 // appendEntry adds an entry of this block to the log.
 func (x *execution) appendEntry(e protocol.Entry, p Payload) (index uint64) {
 	e.Height, e.TimeMs = x.block.Height, uint64(x.block.TimeMs)
-	var buf [protocol.EntryBytes]byte
-	index = x.b.Append(e.AppendBinary(buf[:0]))
+	index = x.b.Append(e.AppendBinary(x.entry[:0]))
 	x.fresh = append(x.fresh, freshEntry{e, p})
 	return index
 }
@@ -330,6 +342,6 @@ func (x *execution) appendOwn(e protocol.Entry, cause protocol.Blind, hop uint8,
 func (x *execution) flush() {
 	if x.count > 0 {
 		x.b.PutBundle(x.first, x.count, x.open)
-		x.open, x.count = nil, 0
+		x.open, x.count = x.open[:0], 0
 	}
 }

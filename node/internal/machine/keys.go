@@ -67,7 +67,11 @@ func key(prefix byte, parts ...[]byte) []byte {
 
 // StreamKey is the state key of a stream's next sequence.
 func StreamKey(producer protocol.Address, stream string) []byte {
-	return key(prefixStream, producer[:], []byte(stream))
+	return appendStreamKey(make([]byte, 0, 1+len(producer)+len(stream)), producer, stream)
+}
+
+func appendStreamKey(out []byte, producer protocol.Address, stream string) []byte {
+	return append(append(append(out, prefixStream), producer[:]...), stream...)
 }
 
 // ValueKey is the state key of a contract's own value.

@@ -20,17 +20,10 @@ type Batch struct {
 	head    Head // as far as it is known; complete once sealed
 	overlay *state.Overlay
 	log     *log.Appender
-	bundles []bundle
+	bundles *bundles
 	side    *sideTable
 	params  bool           // head.Params differ from base
 	pending *state.Pending // once sealed
-}
-
-// bundle is the payload of a run of entries.
-type bundle struct {
-	first uint64
-	count uint32
-	data  []byte
 }
 
 // Begin starts a block over the newest height. Blocks for several proposals
@@ -39,12 +32,16 @@ func (s *Store) Begin(height uint64, timeMs int64) *Batch {
 	base := s.Head()
 	head := base
 	head.Height, head.TimeMs = height, timeMs
-	side := s.side
+	side, payloads := s.side, s.bundles
 	if s.side = nil; side == nil {
 		side = newSideTable()
 	}
+	if s.bundles = nil; payloads == nil {
+		payloads = &bundles{}
+	}
 	side.reset()
-	return &Batch{store: s, base: base, head: head, overlay: s.tree.Overlay(), log: s.log.Append(), side: side}
+	payloads.reset()
+	return &Batch{store: s, base: base, head: head, overlay: s.tree.Overlay(), log: s.log.Append(), bundles: payloads, side: side}
 }
 
 // Committed is the store without the block's changes.
@@ -67,18 +64,15 @@ func (b *Batch) Entries(index uint64, count int) ([][]byte, error) {
 	return b.log.Committed(index, count)
 }
 
-// PutBundle stores the payload of the entries [first, first+count). The store
-// does not look inside.
-func (b *Batch) PutBundle(first uint64, count uint32, data []byte) {
-	b.bundles = append(b.bundles, bundle{first, count, data})
-}
+// PutBundle stores the payload of the entries [first, first+count), which is
+// copied. The store does not look inside. Bundles come in order of first.
+func (b *Batch) PutBundle(first uint64, count uint32, data []byte) { b.bundles.add(first, count, data) }
 
-// Bundle reads the payload that holds an entry's, the block's included.
+// Bundle reads the payload that holds an entry's, the block's included: that is
+// good until the block ends.
 func (b *Batch) Bundle(index uint64) (first uint64, count uint32, data []byte, err error) {
-	for _, p := range b.bundles {
-		if index >= p.first && index-p.first < uint64(p.count) {
-			return p.first, p.count, p.data, nil
-		}
+	if first, count, data, ok := b.bundles.find(index); ok {
+		return first, count, data, nil
 	}
 	return b.store.Bundle(index)
 }
@@ -171,11 +165,8 @@ func (b *Batch) write(batch *pebble.Batch) error {
 	if err := b.log.Write(batch); err != nil {
 		return err
 	}
-	for _, p := range b.bundles {
-		value := binary.BigEndian.AppendUint32(make([]byte, 0, 4+len(p.data)), p.count)
-		if err := batch.Set(indexKey(familyBundle, p.first), append(value, p.data...), nil); err != nil {
-			return err
-		}
+	if err := b.bundles.write(batch); err != nil {
+		return err
 	}
 	if err := b.side.write(batch); err != nil {
 		return err
@@ -202,6 +193,9 @@ func (b *Batch) release() {
 	if b.side != nil && cap(b.side.data) <= keepSide {
 		b.store.side = b.side
 	}
-	b.side = nil
+	if b.bundles != nil && cap(b.bundles.data) <= keepBundles {
+		b.store.bundles = b.bundles
+	}
+	b.side, b.bundles = nil, nil
 	b.log.Release()
 }

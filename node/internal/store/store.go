@@ -74,9 +74,10 @@ type Store struct {
 	tree *state.Tree
 	head atomic.Pointer[Head]
 
-	batch  *pebble.Batch // of the block that is committed, its buffer kept
-	side   *sideTable    // spare, of a block that has ended
-	recent recent        // owned by the goroutine that builds blocks
+	batch   *pebble.Batch // of the block that is committed, its buffer kept
+	side    *sideTable    // spare, of a block that has ended; so are bundles
+	bundles *bundles
+	recent  recent // owned by the goroutine that builds blocks
 
 	base Base // of Elsewhere, instead of db and batch
 
