@@ -1,11 +1,8 @@
 package protocol
 
 import (
+	"bytes"
 	"encoding/binary"
-	"fmt"
-	"sync"
-
-	"github.com/klauspost/compress/zstd"
 )
 
 // Batch appends events to a stream of the signer. Events take the sequences
@@ -55,25 +52,6 @@ func (b *Batch) checkRange(count int) error {
 	return CheckStreamName(b.Stream)
 }
 
-// zstd coders. Level "fastest" already halves typical readings; the encoder
-// and decoder are safe for concurrent EncodeAll and DecodeAll.
-var (
-	zstdEncoder = sync.OnceValue(func() *zstd.Encoder {
-		enc, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(2), zstd.WithEncoderCRC(false))
-		if err != nil {
-			panic(fmt.Sprintf("protocol: zstd encoder: %v", err))
-		}
-		return enc
-	})
-	zstdDecoder = sync.OnceValue(func() *zstd.Decoder {
-		dec, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(2), zstd.WithDecoderMaxMemory(MaxBatchRawBytes), zstd.WithDecoderMaxWindow(MaxBatchRawBytes*2))
-		if err != nil {
-			panic(fmt.Sprintf("protocol: zstd decoder: %v", err))
-		}
-		return dec
-	})
-)
-
 func (b *Batch) appendBody(dst []byte) ([]byte, error) {
 	if err := b.checkRange(len(b.Records)); err != nil {
 		return nil, err
@@ -99,7 +77,7 @@ func DeflateRecords(records [][]byte) (compressed []byte, rawBytes int, err erro
 	if len(raw) > MaxBatchRawBytes {
 		return nil, 0, Refuse(CodeTooLarge, "batch: events have %d bytes, the limit is %d", len(raw), MaxBatchRawBytes)
 	}
-	return zstdEncoder().EncodeAll(raw, nil), len(raw), nil
+	return deflate(raw), len(raw), nil
 }
 
 func joinRecords(records [][]byte) []byte {
@@ -130,9 +108,11 @@ func decodeBatch(r *reader) (*Batch, error) {
 		return nil, err
 	}
 	b.Compressed = append([]byte(nil), compressed...)
-	var err error
-	b.Records, err = InflateRecords(b.Compressed, count, b.RawBytes)
+	raw, err := inflate(b.Compressed, b.RawBytes)
 	if err != nil {
+		return nil, err
+	}
+	if b.Records, err = cutRecords(raw, count); err != nil {
 		return nil, err
 	}
 	var view RecordView
@@ -152,15 +132,20 @@ func InflateRecords(compressed []byte, count, rawBytes int) ([][]byte, error) {
 	if count < 0 || count > MaxBatchEvents || rawBytes < 0 || rawBytes > MaxBatchRawBytes {
 		return nil, Refuse(CodeTooLarge, "batch: %d events in %d bytes are over the limits", count, rawBytes)
 	}
-	raw, err := zstdDecoder().DecodeAll(compressed, make([]byte, 0, rawBytes))
+	if _, ok := rawContent(compressed); ok {
+		compressed = bytes.Clone(compressed) // the records lie in it, and it is the caller's
+	}
+	raw, err := inflate(compressed, rawBytes)
 	if err != nil {
-		return nil, Refuse(CodeInflation, "batch: zstd: %v", err)
+		return nil, err
 	}
-	if len(raw) != rawBytes {
-		return nil, Refuse(CodeInflation, "batch: inflates to %d bytes, states %d", len(raw), rawBytes)
-	}
+	return cutRecords(raw, count)
+}
+
+// cutRecords cuts a run of records, without copying.
+func cutRecords(raw []byte, count int) ([][]byte, error) {
 	r := reader{buf: raw}
-	records := make([][]byte, 0, min(count, rawBytes))
+	records := make([][]byte, 0, min(count, len(raw)))
 	for range count {
 		records = append(records, r.bytes(MaxRecordBytes, "record"))
 	}

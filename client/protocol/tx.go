@@ -81,9 +81,12 @@ type Tx struct {
 // txID hashes what is signed: tag, chain id and everything before the
 // signature. The chain id makes a signature worthless on another ledger.
 func txID(chainID string, unsigned []byte) Hash {
+	var buf [1024]byte // of a batch of one event, which spares the heap
+	prefix := appendBytes(append(buf[:0], tagTx...), chainID)
+	if len(prefix)+len(unsigned) <= len(buf) {
+		return sha256.Sum256(append(prefix, unsigned...))
+	}
 	h := sha256.New()
-	prefix := make([]byte, 0, 8+1+MaxChainID)
-	prefix = appendBytes(append(prefix, tagTx...), chainID)
 	h.Write(prefix)
 	h.Write(unsigned)
 	return Hash(h.Sum(nil))
