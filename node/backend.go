@@ -10,8 +10,6 @@ import (
 	"sync"
 	"time"
 
-	cmtabci "github.com/cometbft/cometbft/abci/types"
-	"github.com/cometbft/cometbft/mempool"
 	cmtnode "github.com/cometbft/cometbft/node"
 	cmtstate "github.com/cometbft/cometbft/state"
 
@@ -39,8 +37,7 @@ type backend struct {
 	traces  *traces              // nil where none are recorded; set before it serves
 	figures []func() []api.Gauge // of what runs beside the API; set before it serves
 
-	mempoolBytes int64         // what may wait for a block before the answer is BUSY
-	queries      chan struct{} // one token for each contract query under way
+	queries chan struct{} // one token for each contract query under way
 
 	mu     sync.Mutex
 	proven map[uint64]*proven // by height of the block that proves; guarded by mu
@@ -48,10 +45,10 @@ type backend struct {
 
 var _ api.Backend = (*backend)(nil)
 
-func newBackend(a *app.App, comet *cmtnode.Node, sets cmtstate.Store, mempoolBytes int64) *backend {
+func newBackend(a *app.App, comet *cmtnode.Node, sets cmtstate.Store) *backend {
 	return &backend{
 		app: a, store: a.Store, machine: a.Machine, comet: comet, genesis: a.Genesis, sets: sets,
-		mempoolBytes: mempoolBytes, queries: make(chan struct{}, runtime.GOMAXPROCS(0)), proven: make(map[uint64]*proven),
+		queries: make(chan struct{}, runtime.GOMAXPROCS(0)), proven: make(map[uint64]*proven),
 	}
 }
 
@@ -63,40 +60,18 @@ func asRefusal(err error, format string, args ...any) error {
 	return err
 }
 
-// Submit checks a transaction and puts it into the mempool, which gossips it.
-// The same bytes again are harmless: the answer is the same id.
+// Submit checks a transaction and puts it into the pool, from where it reaches
+// the other validators. The same one again is harmless: the answer is the same
+// id, and the status says what became of it.
 func (b *backend) Submit(_ context.Context, raw []byte) (protocol.Hash, error) {
-	id, err := protocol.TxID(b.genesis.ChainID, raw)
-	if err != nil {
-		return id, err
-	}
 	if b.comet.ConsensusReactor().WaitSync() {
-		return id, protocol.Refuse(protocol.CodeUnavailable, "this node is catching up; submit at another one, or wait")
+		return protocol.Hash{}, protocol.Refuse(protocol.CodeUnavailable, "this node is catching up; submit at another one, or wait")
 	}
-	pool := b.comet.Mempool()
-	if txs := pool.Size(); txs >= mempoolTxs || pool.SizeBytes()+int64(len(raw)) > b.mempoolBytes {
-		return id, protocol.Refuse(protocol.CodeBusy, "%d transactions wait for a block; send it again in a second", txs)
-	}
-	var refusal error
-	checked := func(r *cmtabci.ResponseCheckTx) { // runs before CheckTx returns: app.Clients are local
-		if r.Code != cmtabci.CodeTypeOK {
-			refusal = protocol.Refuse(protocol.Code(r.Code), "%s", r.Log)
-		}
-	}
-	err = pool.CheckTx(raw, checked, mempool.TxInfo{})
-	var full mempool.ErrMempoolIsFull
-	switch {
-	case errors.Is(err, mempool.ErrTxInCache):
-		return id, nil // it is on its way, or was decided: the status says which
-	case errors.As(err, &full):
-		return id, protocol.Refuse(protocol.CodeBusy, "%d transactions wait for a block; send it again in a second", full.NumTxs)
-	case err != nil:
-		return id, protocol.Refuse(protocol.CodeUnavailable, "the mempool does not take it: %v", err)
-	}
-	if refusal == nil {
+	id, err := b.app.Pool.Add(raw)
+	if err == nil {
 		b.traces.took(raw)
 	}
-	return id, b.overQuota(raw, refusal)
+	return id, b.overQuota(raw, err)
 }
 
 // unknownWithin is how long gossip is given to bring a transaction this node
@@ -129,7 +104,7 @@ func (b *backend) Status(ctx context.Context, id protocol.Hash, wait time.Durati
 // statusNow looks once. A transaction that was refused and then sent again is
 // pending, not refused.
 func (b *backend) statusNow(id protocol.Hash) (rest.Status, error) {
-	waiting := b.app.Waiting(id) // before the outcome: a commit in between shows as decided
+	waiting := b.app.Pool.Has(id) // before the outcome: a commit in between shows as decided
 	out, ok, err := machine.TxOutcome(b.store, id)
 	switch {
 	case err != nil:
@@ -247,6 +222,7 @@ func (b *backend) Ready() error {
 // Gauges are the node's figures.
 func (b *backend) Gauges() []api.Gauge {
 	head, totals, usage := b.store.Head(), b.app.Totals(), b.store.Usage()
+	waiting, waitingBytes := b.app.Pool.Size()
 	lag := 0.0
 	if h, err := b.Head(); err == nil {
 		lag = float64(h.Lag)
@@ -256,8 +232,8 @@ func (b *backend) Gauges() []api.Gauge {
 		{Name: "log_entries", Help: "Entries in the log.", Value: float64(head.LogSize)},
 		{Name: "contract_lag_entries", Help: "Log entries the slowest contract has yet to look at.", Value: lag},
 		{Name: "peers", Help: "Connected peers.", Value: float64(b.comet.Switch().Peers().Size())},
-		{Name: "mempool_transactions", Help: "Transactions that wait for a block.", Value: float64(b.comet.Mempool().Size())},
-		{Name: "mempool_bytes", Help: "Bytes that wait for a block.", Value: float64(b.comet.Mempool().SizeBytes())},
+		{Name: "mempool_transactions", Help: "Transactions that wait for a block.", Value: float64(waiting)},
+		{Name: "mempool_bytes", Help: "Bytes that wait for a block.", Value: float64(waitingBytes)},
 		{Name: "erased_on_disk", Help: "1 while erased payloads wait to be taken off this disk.", Value: b.erasedOnDisk()},
 		{Name: "disk_bytes", Help: "Size of the ledger at rest.", Value: float64(usage.Disk)},
 		{Name: "memtable_bytes", Help: "Memory for what was not yet flushed.", Value: float64(usage.Memtables)},

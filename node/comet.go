@@ -26,9 +26,9 @@ import (
 	"github.com/cairn-ledger/cairn/node/internal/store/cometdb"
 )
 
-// mempoolTxs is how many transactions may wait for a block before the API
+// waitingTxs is how many transactions may wait for a block before the API
 // answers BUSY: bytes are the usual limit, this bounds small ones.
-const mempoolTxs = 16_000
+const waitingTxs = 16_000
 
 // maxBlockBytes is the network's limit of a block, a consensus parameter.
 const maxBlockBytes = 8 << 20
@@ -55,6 +55,9 @@ const (
 //     changed app hash, and one a minute for the timers of contracts.
 //   - No pause after a commit: with the default of one second, a third of the
 //     throughput is lost waiting for late votes.
+//   - CometBFT's mempool holds a marker and what its own RPC takes; the node's
+//     transactions wait in internal/pool, which gossips many in a message and
+//     each to a peer once.
 //   - No recheck: a waiting transaction cannot become harmful, only
 //     refused, and rechecking doubles the cost of a full mempool.
 //   - No peer exchange: a permissioned network knows its peers, and the
@@ -93,10 +96,8 @@ func cometConfig(home string, c *Config) *cmtconfig.Config {
 	cfg.Consensus.CreateEmptyBlocksInterval = time.Duration(c.IdleBlock)
 	cfg.Consensus.PeerGossipSleepDuration = time.Duration(c.GossipSleep)
 	cfg.Mempool.Recheck = false
-	cfg.Mempool.Size = mempoolTxs + mempoolTxs/4 // gossip may fill what the API leaves
-	cfg.Mempool.CacheSize = 4 * mempoolTxs
+	cfg.Mempool.CacheSize = 0
 	cfg.Mempool.MaxTxBytes = protocol.MaxTxBytes
-	cfg.Mempool.MaxTxsBytes = c.MempoolBytes + c.MempoolBytes/4
 	cfg.TxIndex.Indexer = "null"
 	cfg.StateSync.Enable = false
 	cfg.Storage.DiscardABCIResponses = true
@@ -146,12 +147,16 @@ func (n *Node) newComet(home string) (comet *cmtnode.Node, err error) {
 	}()
 	founding := func() (*cmttypes.GenesisDoc, error) { return cometGenesis(n.genesis) }
 	comet, err = cmtnode.NewNode(cfg, validator, nodeKey, app.Clients(n.app), founding,
-		n.openCometDB, cmtnode.DefaultMetricsProvider(cfg.Instrumentation), cometLogger{n.log.With("in", "cometbft"), &n.stopping})
+		n.openCometDB, cmtnode.DefaultMetricsProvider(cfg.Instrumentation), cometLogger{n.log.With("in", "cometbft"), &n.stopping},
+		cmtnode.CustomReactors(map[string]p2p.Reactor{"MEMPOOL": newGossip(n.app.Pool, n.behind, n.log.With("in", "gossip"))}))
 	if err != nil {
 		return nil, cometDataError(home, err)
 	}
 	return comet, n.mendWAL(cfg.Consensus.WalFile(), comet.BlockStore().Height())
 }
+
+// behind says whether the node fetches blocks that its peers decided before.
+func (n *Node) behind() bool { return n.comet.ConsensusReactor().WaitSync() }
 
 func cometDataError(home string, cause error) error {
 	return fmt.Errorf("the data in %s are damaged or of different ages: %w; move the folder away, keeping %s, and let the node fetch the chain from its peers again",

@@ -90,12 +90,13 @@ func Open(home string, c Config, logTo io.Writer) (n *Node, err error) {
 	}
 	n.app = app.New(app.Config{
 		Machine: n.newMachine(), Store: n.store, Genesis: n.genesis, Log: n.log,
-		ProposalBytes: c.BlockBytes, KeepBlocks: c.KeepBlocks, Halt: n.halt, TrustPeer: n.trusts,
+		ProposalBytes: c.BlockBytes, WaitingTxs: waitingTxs, WaitingBytes: c.MempoolBytes,
+		KeepBlocks: c.KeepBlocks, Halt: n.halt, TrustPeer: n.trusts,
 	})
 	if n.comet, err = n.newComet(home); err != nil {
 		return n, err
 	}
-	backend := newBackend(n.app, n.comet, n.sets, c.MempoolBytes)
+	backend := newBackend(n.app, n.comet, n.sets)
 	if err = n.newKeeper(home, backend); err != nil {
 		return n, err
 	}
@@ -191,6 +192,7 @@ func identity(doc *genesis.Document) string { return doc.ChainID + " " + doc.Has
 // Run starts the node and serves until ctx ends or the node halts itself.
 func (n *Node) Run(ctx context.Context) error {
 	defer n.Close()
+	follow := n.app.Follow(n.comet.Mempool())
 	if err := n.comet.Start(); err != nil {
 		return fmt.Errorf("CometBFT: %w", err)
 	}
@@ -199,6 +201,7 @@ func (n *Node) Run(ctx context.Context) error {
 	defer work.Wait()
 	defer stop()
 	work.Go(func() { (&scrubber{node: n, blocks: n.blocks, walDir: filepath.Join(n.home, walDir)}).run(working) })
+	work.Go(func() { follow(working) })
 	work.Go(func() { n.keepOutPeers(working) })
 	told := new(atomic.Int64)
 	for _, peer := range n.config.Peers {

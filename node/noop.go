@@ -64,7 +64,9 @@ func RunNoop(ctx context.Context, home string, c Config, logTo io.Writer) error 
 
 func (n *Node) newNoopComet(home string, noop *noopApp) (*cmtnode.Node, error) {
 	cfg := cometConfig(home, &n.config)
-	cfg.Mempool.Type = "flood" // its transactions have no queue of ours to wait in
+	cfg.Mempool.Size = waitingTxs + waitingTxs/4 // gossip may fill what the API leaves
+	cfg.Mempool.CacheSize = 4 * waitingTxs
+	cfg.Mempool.MaxTxsBytes = n.config.MempoolBytes + n.config.MempoolBytes/4
 	if err := os.MkdirAll(filepath.Join(home, filepath.Dir(cfg.Consensus.WalPath)), 0o700); err != nil {
 		return nil, err
 	}
@@ -178,7 +180,7 @@ func (a *noopApp) submit(n *Node, w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	pool := n.comet.Mempool()
-	if pool.Size() >= mempoolTxs || pool.SizeBytes()+int64(len(tx)) > n.config.MempoolBytes {
+	if pool.Size() >= waitingTxs || pool.SizeBytes()+int64(len(tx)) > n.config.MempoolBytes {
 		http.Error(w, "busy", http.StatusServiceUnavailable)
 		return
 	}

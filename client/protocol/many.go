@@ -10,7 +10,11 @@ func JoinTransactions(raws [][]byte) []byte {
 	for _, raw := range raws {
 		size += len(raw) + 4
 	}
-	body := make([]byte, 0, size)
+	return AppendTransactions(make([]byte, 0, size), raws)
+}
+
+// AppendTransactions appends what JoinTransactions writes.
+func AppendTransactions(body []byte, raws [][]byte) []byte {
 	for _, raw := range raws {
 		body = appendBytes(body, raw)
 	}

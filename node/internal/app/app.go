@@ -14,6 +14,7 @@
 package app
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -24,10 +25,12 @@ import (
 	"time"
 
 	abci "github.com/cometbft/cometbft/abci/types"
+	cmtmempool "github.com/cometbft/cometbft/mempool"
 
 	"github.com/cairn-ledger/cairn/client/protocol"
 	"github.com/cairn-ledger/cairn/genesis"
 	"github.com/cairn-ledger/cairn/node/internal/machine"
+	"github.com/cairn-ledger/cairn/node/internal/pool"
 	"github.com/cairn-ledger/cairn/node/internal/store"
 )
 
@@ -44,6 +47,9 @@ type Config struct {
 	// ProposalBytes bounds the transactions of a block this node proposes;
 	// the network's own limit holds beside it. It must exceed protocol.MaxTxBytes.
 	ProposalBytes int64
+	// WaitingTxs and WaitingBytes bound what clients may have waiting for a block.
+	WaitingTxs   int
+	WaitingBytes int64
 	// KeepBlocks is how many blocks CometBFT keeps; 0 keeps all.
 	KeepBlocks uint64
 	// Halt stops the process for good; it does not return.
@@ -58,8 +64,9 @@ type Config struct {
 type App struct {
 	abci.BaseApplication
 	Config
+	Pool *pool.Pool // what waits for a block
 
-	waiting *pending
+	mempool cmtmempool.Mempool // of CometBFT; nil until Follow
 	door    door
 	logs    *contractLogs
 	refused refusals // peers
@@ -83,7 +90,9 @@ type Totals struct {
 
 // New makes an application.
 func New(c Config) *App {
-	return &App{Config: c, waiting: newPending(), logs: newContractLogs(), committed: make(chan struct{})}
+	a := &App{Config: c, logs: newContractLogs(), committed: make(chan struct{})}
+	a.Pool = pool.New(pool.Config{ChainID: c.Genesis.ChainID, Check: a.Check, MaxTxs: c.WaitingTxs, MaxBytes: c.WaitingBytes})
+	return a
 }
 
 // Info tells CometBFT where the store stands; its handshake replays what is missing.
@@ -120,13 +129,14 @@ func (a *App) InitChain(_ context.Context, req *abci.RequestInitChain) (*abci.Re
 	return &abci.ResponseInitChain{AppHash: head.AppHash[:]}, nil
 }
 
-// CheckTx decides whether a transaction may wait in the mempool.
+// CheckTx decides whether a transaction may wait in CometBFT's mempool. Those
+// of the API and of peers wait in the Pool instead.
 func (a *App) CheckTx(_ context.Context, req *abci.RequestCheckTx) (*abci.ResponseCheckTx, error) {
+	if bytes.Equal(req.Tx, marker) {
+		return &abci.ResponseCheckTx{GasWanted: 1}, nil
+	}
 	err := a.Check(req.Tx)
 	if err == nil {
-		if id, err := protocol.TxID(a.Genesis.ChainID, req.Tx); err == nil {
-			a.waiting.add(id)
-		}
 		return &abci.ResponseCheckTx{GasWanted: 1}, nil
 	}
 	var refusal *protocol.Error
@@ -137,7 +147,8 @@ func (a *App) CheckTx(_ context.Context, req *abci.RequestCheckTx) (*abci.Respon
 	return &abci.ResponseCheckTx{Code: uint32(protocol.CodeInternal), Log: "the node failed to check it; its log has the reason"}, nil
 }
 
-// Check is CheckTx with its error as it is.
+// Check decides whether a transaction may wait for a block. The error is a
+// refusal, or a fault of this node.
 func (a *App) Check(tx []byte) error {
 	head := a.Store.Head()
 	view, err := a.door.open(a.Store, head)
@@ -159,10 +170,11 @@ func (a *App) Query(_ context.Context, req *abci.RequestQuery) (*abci.ResponseQu
 	}, nil
 }
 
-// PrepareProposal orders what the mempool offers and leaves out what no
-// validator would accept.
+// PrepareProposal orders what waits and leaves out what no validator would
+// accept.
 func (a *App) PrepareProposal(_ context.Context, req *abci.RequestPrepareProposal) (*abci.ResponsePrepareProposal, error) {
-	return &abci.ResponsePrepareProposal{Txs: a.Machine.Order(req.Txs, min(req.MaxTxBytes, a.ProposalBytes))}, nil
+	maxBytes := min(req.MaxTxBytes, a.ProposalBytes)
+	return &abci.ResponsePrepareProposal{Txs: a.Machine.Order(a.waiting(req.Txs, maxBytes), maxBytes)}, nil
 }
 
 // ProcessProposal accepts a block whose every transaction is well formed and signed.
@@ -218,9 +230,7 @@ func (a *App) Commit(context.Context, *abci.RequestCommit) (*abci.ResponseCommit
 		a.halt(fmt.Errorf("commit block %d: %w", a.Store.Head().Height+1, err))
 	}
 	a.block = nil
-	for i := range a.executed.Outcomes {
-		a.waiting.remove(a.executed.Outcomes[i].TxID)
-	}
+	a.decided(a.executed.Outcomes)
 	a.logs.add(a.Store.Head().Height, a.executed.Logs)
 	a.mu.Lock()
 	a.totals.CommitSeconds += time.Since(start).Seconds()
@@ -246,10 +256,6 @@ func (a *App) Committed() <-chan struct{} {
 	defer a.mu.Unlock()
 	return a.committed
 }
-
-// Waiting says whether a transaction passed this node's check and was not
-// decided yet.
-func (a *App) Waiting(tx protocol.Hash) bool { return a.waiting.has(tx) }
 
 // Totals are the counters of this process.
 func (a *App) Totals() Totals {

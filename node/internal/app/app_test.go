@@ -11,6 +11,8 @@ import (
 	"time"
 
 	abci "github.com/cometbft/cometbft/abci/types"
+	cmtmempool "github.com/cometbft/cometbft/mempool"
+	cmttypes "github.com/cometbft/cometbft/types"
 
 	"github.com/cairn-ledger/cairn/client/protocol"
 	"github.com/cairn-ledger/cairn/genesis"
@@ -43,7 +45,8 @@ func newBench(t *testing.T, dir string, network *genesis.Network) *bench {
 	b := &bench{t: t, network: network}
 	b.App = New(Config{
 		Machine: machine.New("cairn-test", engine), Store: s, Genesis: network.Document,
-		Log: slog.New(slog.NewTextHandler(io.Discard, nil)), ProposalBytes: 4 << 20, Halt: func(err error) { b.halted = err },
+		Log: slog.New(slog.NewTextHandler(io.Discard, nil)), ProposalBytes: 4 << 20,
+		WaitingTxs: 1000, WaitingBytes: 16 << 20, Halt: func(err error) { b.halted = err },
 	})
 	t.Cleanup(func() { b.close() })
 	return b
@@ -185,24 +188,40 @@ func TestProposals(t *testing.T) {
 	}
 }
 
-// A transaction waits from its check to its commit, whatever its outcome.
+// A transaction waits from when the pool takes it to its commit, whatever its
+// outcome, and CometBFT's mempool holds the marker just as long.
 func TestWaiting(t *testing.T) {
 	b := founded(t)
+	mempool := &fakeMempool{}
+	run := b.Follow(mempool)
+	working, stop := context.WithCancel(ctx)
+	defer stop()
+	go run(working)
 	raw := b.batch(5, 1) // a gap: refused in the block
-	id, err := protocol.TxID("cairn-test", raw)
-	if err != nil {
+	id, err := b.Pool.Add(raw)
+	if err != nil || !b.Pool.Has(id) {
 		t.Fatal(err)
 	}
-	if res, err := b.CheckTx(ctx, &abci.RequestCheckTx{Tx: raw}); err != nil || res.Code != 0 || !b.Waiting(id) {
-		t.Fatalf("check %+v, %v", res, err)
+	mempool.await(t, true)
+	prepared, err := b.PrepareProposal(ctx, &abci.RequestPrepareProposal{Txs: [][]byte{marker, raw}, MaxTxBytes: 1 << 20})
+	if err != nil || len(prepared.Txs) != 1 || !bytes.Equal(prepared.Txs[0], raw) {
+		t.Fatalf("proposed %d transactions, %v; want the one of the pool, once, and no marker", len(prepared.Txs), err)
 	}
 	res := b.finalize(1, raw)
-	if !b.Waiting(id) {
+	if !b.Pool.Has(id) {
 		t.Error("decided before the commit")
 	}
 	b.commit()
-	if b.Waiting(id) || res.TxResults[0].Code != uint32(protocol.CodeSequenceGap) {
+	if b.Pool.Has(id) || res.TxResults[0].Code != uint32(protocol.CodeSequenceGap) {
 		t.Errorf("after the commit: waiting, or outcome %+v", res.TxResults[0])
+	}
+	mempool.await(t, false)
+	if _, err := b.Pool.Add(raw); err != nil {
+		t.Errorf("what a block refused may be sent again: %v", err)
+	}
+	mempool.await(t, true)
+	if res, err := b.CheckTx(ctx, &abci.RequestCheckTx{Tx: marker}); err != nil || res.Code != 0 {
+		t.Errorf("the marker: %+v, %v", res, err)
 	}
 	raw[len(raw)-1] ^= 1
 	if res, err := b.CheckTx(ctx, &abci.RequestCheckTx{Tx: raw}); err != nil || res.Code != uint32(protocol.CodeBadSignature) || res.Log == "" {
@@ -210,18 +229,39 @@ func TestWaiting(t *testing.T) {
 	}
 }
 
-func TestPendingIsBounded(t *testing.T) {
-	p := newPending()
-	id := func(i int) protocol.Hash { return protocol.Hash{byte(i), byte(i >> 8), byte(i >> 16), 1} }
-	for i := range 5 * maxPending {
-		p.add(id(i))
+// fakeMempool holds the marker or not.
+type fakeMempool struct {
+	cmtmempool.NopMempool
+	mu     sync.Mutex
+	marked bool // guarded by mu
+}
+
+func (m *fakeMempool) CheckTx(tx cmttypes.Tx, _ func(*abci.ResponseCheckTx), _ cmtmempool.TxInfo) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.marked = bytes.Equal(tx, marker)
+	return nil
+}
+
+func (m *fakeMempool) RemoveTxByKey(cmttypes.TxKey) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.marked = false
+	return nil
+}
+
+func (m *fakeMempool) await(t *testing.T, want bool) {
+	t.Helper()
+	for range 1000 {
+		m.mu.Lock()
+		marked := m.marked
+		m.mu.Unlock()
+		if marked == want {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
 	}
-	if n := len(p.young) + len(p.old); n > 2*maxPending {
-		t.Errorf("remembers %d transactions, the bound is %d", n, 2*maxPending)
-	}
-	if !p.has(id(5*maxPending-1)) || p.has(id(0)) {
-		t.Error("the newest must be remembered, the oldest forgotten")
-	}
+	t.Fatalf("CometBFT's mempool must hold the marker: %v", want)
 }
 
 // A fault of the node halts it, with the fault, and commits nothing.

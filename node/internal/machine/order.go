@@ -7,8 +7,8 @@ import (
 	"github.com/cairn-ledger/cairn/client/protocol"
 )
 
-// framing bounds what a block's encoding adds to a transaction: field tag and length.
-const framing = 6
+// Framing bounds what a block's encoding adds to a transaction: field tag and length.
+const Framing = 6
 
 // Order puts the transactions of a proposal in the order a block should have
 // them: as they came, but batches of one stream by sequence, since gossip may
@@ -48,7 +48,7 @@ func (m *Machine) Order(txs [][]byte, maxBytes int64) [][]byte {
 	out := make([][]byte, 0, len(items))
 	for _, it := range items {
 		raw := txs[it.index]
-		if maxBytes -= int64(len(raw)) + framing; maxBytes < 0 {
+		if maxBytes -= int64(len(raw)) + Framing; maxBytes < 0 {
 			break
 		}
 		out = append(out, raw)
