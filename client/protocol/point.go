@@ -3,6 +3,7 @@ package protocol
 import (
 	"bytes"
 	"math/big"
+	"slices"
 
 	"github.com/btcsuite/btcd/btcec/v2"
 )
@@ -132,62 +133,57 @@ func toAffine(from []point) []affine {
 // trick), with 5 multiplications and a squaring each instead of 8 and 3.
 type adder struct {
 	sums   []sum
-	halves []half // of each sum, what is known before the inversion
+	slopes []slope // of each sum
 }
 
-// sum asks for the points at a and b to be added. No sum may be written where
-// an earlier one reads. Where the two are opposite, there is no sum to write.
-type sum struct {
-	to, a, b int
-	opposite bool
-}
+// sum asks for the points at a and b to be added; they may be the same. No sum
+// may be written where an earlier one reads.
+type sum struct{ to, a, b int }
 
-// half is a slope to be: over under, and the product of what is under before.
-type half struct{ over, under, before field }
+// slope is over / under, and the product of what is under the slopes before.
+type slope struct{ over, under, before field }
 
-// add works the sums out, in any order.
-func (a *adder) add(points []affine) {
-	if a.halves = a.halves[:0]; cap(a.halves) < len(a.sums) {
-		a.halves = make([]half, 0, len(a.sums))
-	}
-	a.halves = a.halves[:len(a.sums)]
+// add works the sums out. It says no, and has written nothing, where two points
+// are opposite: their sum, at infinity, has no such coordinates.
+func (a *adder) add(points []affine) bool {
+	a.slopes = slices.Grow(a.slopes[:0], len(a.sums))[:len(a.sums)]
 	product := field{1}
 	for i := range a.sums {
-		s, h := &a.sums[i], &a.halves[i]
-		p, q := &points[s.a], &points[s.b]
-		h.under.sub(&q.x, &p.x)
-		h.over.sub(&q.y, &p.y)
-		if h.under.isZero() {
-			s.opposite = !h.over.isZero()
-			h.tangent(p)
+		l, p, q := &a.slopes[i], &points[a.sums[i].a], &points[a.sums[i].b]
+		l.over.sub(&q.y, &p.y)
+		l.under.sub(&q.x, &p.x)
+		if l.under.isZero() {
+			if !l.over.isZero() {
+				return false
+			}
+			l.tangent(p)
 		}
-		h.before = product
-		product.mul(&product, &h.under)
+		l.before = product
+		product.mul(&product, &l.under)
 	}
-	var rest, slope, t field // rest is 1 over the product up to this one
+	var rest, k, t field // rest is 1 over the product of what is under up to this one
 	rest.invert(&product)
 	for i := len(a.sums) - 1; i >= 0; i-- {
-		s, h := &a.sums[i], &a.halves[i]
-		p, q, to := &points[s.a], &points[s.b], &points[s.to]
-		slope.mul(&rest, &h.before)
-		rest.mul(&rest, &h.under)
-		slope.mul(&slope, &h.over)
-		x, y := p.x, p.y
-		t.square(&slope)
-		t.sub(&t, &x)
+		l, p, q, to := &a.slopes[i], points[a.sums[i].a], &points[a.sums[i].b], &points[a.sums[i].to]
+		k.mul(&rest, &l.before)
+		rest.mul(&rest, &l.under)
+		k.mul(&k, &l.over)
+		t.square(&k)
+		t.sub(&t, &p.x)
 		t.sub(&t, &q.x)
 		to.x = t
-		t.sub(&x, &t)
-		t.mul(&t, &slope)
-		to.y.sub(&t, &y)
+		t.sub(&p.x, &t)
+		t.mul(&t, &k)
+		to.y.sub(&t, &p.y)
 	}
+	return true
 }
 
-// tangent sets the slope in a point, 3 x^2 / 2 y.
-func (h *half) tangent(p *affine) {
+// tangent is the slope in a point: 3 x^2 / 2 y. No point of the curve has y = 0.
+func (l *slope) tangent(p *affine) {
 	var xx field
 	xx.square(&p.x)
-	h.over.add(&xx, &xx)
-	h.over.add(&h.over, &xx)
-	h.under.add(&p.y, &p.y)
+	l.over.add(&xx, &xx)
+	l.over.add(&l.over, &xx)
+	l.under.add(&p.y, &p.y)
 }
