@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"os"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -28,9 +29,9 @@ func TestMain(m *testing.M) {
 	}
 	key, err := protocol.NewPrivateKey()
 	if err == nil {
-		one := event(0)
+		one := event(0) // many times: a small batch is not compressed
 		var raw []byte
-		raw, err = protocol.SignTx("warm-up", key, 1, 1, &protocol.Batch{Stream: "a", Records: [][]byte{one.AppendRecord(nil)}})
+		raw, err = protocol.SignTx("warm-up", key, 1, 1, &protocol.Batch{Stream: "a", Records: slices.Repeat([][]byte{one.AppendRecord(nil)}, 100)})
 		if err == nil {
 			_, err = protocol.DecodeTx("warm-up", raw)
 		}
