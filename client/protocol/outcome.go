@@ -1,6 +1,9 @@
 package protocol
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"slices"
+)
 
 // Outcome is what the ledger decided about a transaction. Its bytes are part
 // of the block's results, so every node agrees on them.
@@ -27,6 +30,7 @@ const OutcomeBytes = 4 + 8 + 4 + 4 + 4 + 8 + 4
 
 // AppendBinary appends the fixed big-endian layout.
 func (o *Outcome) AppendBinary(dst []byte) []byte {
+	dst = slices.Grow(dst, OutcomeBytes)
 	dst = binary.BigEndian.AppendUint32(dst, uint32(o.Code))
 	dst = binary.BigEndian.AppendUint64(dst, o.First)
 	dst = binary.BigEndian.AppendUint32(dst, o.Entries)

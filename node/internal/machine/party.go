@@ -125,8 +125,8 @@ func speaks(party *membership.Party, batch *protocol.Batch, absorbed int) error 
 		return nil
 	}
 	var view protocol.RecordView
-	for _, record := range batch.Records[absorbed:] {
-		if err := view.Parse(record); err != nil {
+	for _, record := range batch.Records[absorbed:] { // decoding has checked them
+		if err := view.Reread(record); err != nil {
 			return err
 		}
 		if !party.Grants.Cover(view.Source, view.Type) {

@@ -92,7 +92,7 @@ func (k *held) check(h *registry.Holder, s *schema.Schema, records [][]byte, i i
 	if e := k.events[i]; e.schema == s {
 		return e.steps, nil
 	}
-	if steps, err = h.Check(s, records[i]); err == nil {
+	if steps, err = h.CheckParsed(s, records[i]); err == nil {
 		k.events[i] = heldEvent{s, steps}
 	}
 	return steps, err

@@ -163,6 +163,20 @@ func (h *Holder) Check(s *schema.Schema, record []byte) (steps int, err error) {
 	if err := h.view.Parse(record); err != nil {
 		return 1, err
 	}
+	return h.check(s)
+}
+
+// CheckParsed is Check of a record that was parsed before, as those of a
+// decoded batch were.
+func (h *Holder) CheckParsed(s *schema.Schema, record []byte) (steps int, err error) {
+	if err := h.view.Reread(record); err != nil {
+		return 1, err
+	}
+	return h.check(s)
+}
+
+// check holds the event in view to a schema.
+func (h *Holder) check(s *schema.Schema) (steps int, err error) {
 	v := &h.view
 	switch {
 	case v.DataForm == protocol.DataNone:

@@ -41,12 +41,16 @@ type updater struct {
 // arena gives out byte slices that live as long as a block is written.
 type arena struct{ chunk []byte }
 
-const arenaChunk = 256 << 10
+// Chunks grow with what is needed: a block that changes little takes little.
+const (
+	arenaFirst = 4 << 10
+	arenaChunk = 256 << 10
+)
 
 // room answers an empty slice to append at most n bytes to.
 func (a *arena) room(n int) []byte {
 	if cap(a.chunk)-len(a.chunk) < n {
-		a.chunk = make([]byte, 0, max(n, arenaChunk))
+		a.chunk = make([]byte, 0, max(n, arenaFirst, min(2*cap(a.chunk), arenaChunk)))
 	}
 	return a.chunk[len(a.chunk):]
 }
