@@ -83,7 +83,7 @@ func (p *Producer) dispatch(group []*batch) error {
 	p.window = append(p.window, group...)
 	p.mu.Unlock()
 	p.stats.batches.Add(uint64(len(group)))
-	return p.post(group)
+	return p.postAll(group) // the last one taken may be too large for the others' request
 }
 
 // nextBatch waits until the batch that fills is due and takes it; nil when
