@@ -47,6 +47,21 @@ func (r *Refusal) Error() string { return r.Message }
 // Unwrap shows the code to protocol.CodeOf.
 func (r *Refusal) Unwrap() error { return &protocol.Error{Code: r.Code, Text: r.Message} }
 
+// OfEvents says that a batch was refused for good, for what an event in it is:
+// of another source or type than was granted, against its schema, too large.
+// The other events may be accepted without that one.
+func (r *Refusal) OfEvents() bool {
+	if r.Retryable {
+		return false
+	}
+	switch r.Code {
+	case protocol.CodeSource, protocol.CodeSchemaMismatch, protocol.CodeSchemaCost, protocol.CodeEventMalformed, protocol.CodeEventMissing,
+		protocol.CodeEventAttribute, protocol.CodeEventTooLarge, protocol.CodeTooLarge:
+		return true
+	}
+	return false
+}
+
 // waitingAfter is when Config.Waiting is told that no node answers.
 const waitingAfter = 2 * time.Second
 

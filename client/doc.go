@@ -8,7 +8,8 @@
 // once. After a restart it goes on from the sequence the ledger expects. One
 // stream has one producer at a time; a second one is noticed (ErrConflict).
 //
-// An Outbox is a producer whose events are on disk before they are taken.
+// An Outbox is a producer whose events are on disk before they are taken. It
+// can put events aside that the ledger refuses for good (outboxdead.go).
 //
 // Files, in reading order: producer.go takes events and makes batches, send.go
 // signs and sends them, settle.go follows them; call.go is one request to

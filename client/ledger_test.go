@@ -36,7 +36,9 @@ type ledger struct {
 	outcomes map[protocol.Hash]rest.Status
 	executed map[protocol.Hash]int // how often a transaction that is not a batch was executed
 	refused  map[protocol.Code]int
-	banned   protocol.Address // lacks its role
+	banned   protocol.Address     // lacks its role
+	refuses  func(id string) bool // events of no granted source; nil is none
+	atDoor   bool                 // nodes refuse those when they are submitted too
 }
 
 type fakeEntry struct {
@@ -160,6 +162,9 @@ func (l *ledger) batch(tx *protocol.Tx, b *protocol.Batch, s *rest.Status) error
 	if err := l.inTime(tx, l.height); err != nil {
 		return err
 	}
+	if err := l.granted(b); err != nil {
+		return err
+	}
 	id := protocol.NewStreamID(tx.Sender(), b.Stream)
 	next := l.next(id, l.height)
 	s.Next = next
@@ -199,6 +204,28 @@ func (l *ledger) batch(tx *protocol.Tx, b *protocol.Batch, s *rest.Status) error
 	s.Next = b.Last() + 1
 	l.streams[id] = append(l.streams[id], stretch{l.height, s.Next})
 	return nil
+}
+
+// granted refuses a batch with an event that the ledger does not take. The
+// caller holds mu.
+func (l *ledger) granted(b *protocol.Batch) error {
+	for _, record := range b.Records {
+		event, err := protocol.DecodeRecord(record)
+		if err != nil {
+			panic(err)
+		}
+		if l.refuses != nil && l.refuses(event.ID) {
+			return protocol.Refuse(protocol.CodeSource, "event %s: its source was not granted", event.ID)
+		}
+	}
+	return nil
+}
+
+// refuse sets which events the ledger takes from now on.
+func (l *ledger) refuse(refuses func(id string) bool, atDoor bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.refuses, l.atDoor = refuses, atDoor
 }
 
 func (l *ledger) append(_ protocol.StreamID, e rest.StreamEntry, id string) {
@@ -247,6 +274,11 @@ func (l *ledger) submit(at int, raw []byte, gossip []int) (protocol.Hash, error)
 	}
 	if err := l.inTime(tx, l.nodes[at].height+1); err != nil {
 		return protocol.Hash{}, err
+	}
+	if b, ok := tx.Body.(*protocol.Batch); ok && l.atDoor {
+		if err := l.granted(b); err != nil {
+			return protocol.Hash{}, err
+		}
 	}
 	for _, i := range append(gossip, at) {
 		if n := l.nodes[i]; n.up && !n.seen[tx.ID] {

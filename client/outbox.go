@@ -23,6 +23,15 @@ type OutboxConfig struct {
 	// where up to an eighth more is kept; 0 means 64 MiB. Beyond it Submit waits
 	// for room, or with ProducerConfig.NoWait answers ErrFull.
 	MaxBytes int64
+	// DeadLetters is how many events that the ledger refuses for good, for what
+	// they are, may be put aside while the rest go on; at most MaxDeadLetters.
+	// With 0 the first such event ends the outbox, so that nothing passes it:
+	// then the stream has every event in the order of the calls. Otherwise its
+	// sequence becomes a gap of the stream, which the ledger records as left out
+	// by the producer, and an event that is redelivered comes behind later ones.
+	// One event more than may be put aside ends the outbox as well. That an
+	// account or its key may not write is no event's fault and ends it always.
+	DeadLetters int
 }
 
 // minSegmentBytes keeps files from becoming many and small.
@@ -37,7 +46,8 @@ var ErrOutbox = errors.New("client: outbox")
 // The ledger itself says what it holds, so none is there twice. It takes
 // events while no node answers. The stream is the outbox's alone.
 //
-// When it fails for good, as when the ledger refuses an event, Submit and the
+// When it fails for good, as when the ledger refuses an event and
+// OutboxConfig.DeadLetters does not let that be put aside, Submit and the
 // futures answer why, and the events stay in the files: mend the reason, such
 // as a grant that is missing, and open it again.
 type Outbox struct {
@@ -51,10 +61,17 @@ type Outbox struct {
 	fail context.CancelCauseFunc
 	work sync.WaitGroup
 
+	redelivering sync.Mutex // held while a dead letter is submitted again; before mu
+	careful      int        // events a batch, and one on its way, while the ledger refuses some event; 0 is as set. Run's
+	suspect      uint64     // the refused event is below it. Run's
+
 	mu       sync.Mutex
 	spool    *spool        // guarded by mu
+	dead     *morgue       // guarded by mu
+	shut     bool          // the files are closed; guarded by mu
 	queue    []*queued     // not final, in order; guarded by mu
-	bytes    int64         // of its records; guarded by mu
+	buried   int           // of the queue, events that were put aside; guarded by mu
+	bytes    int64         // of the others' records; guarded by mu
 	next     uint64        // sequence of the next event; guarded by mu
 	durable  uint64        // events below it may be sent; guarded by mu
 	closed   bool          // no more events are taken; guarded by mu
@@ -63,6 +80,7 @@ type Outbox struct {
 	past     Stats         // of earlier sessions; guarded by mu
 	taken    uint64        // events; guarded by mu
 	final    uint64        // events; guarded by mu
+	failed   uint64        // events put aside; guarded by mu
 	full     uint64        // events not taken; guarded by mu
 
 	closing sync.Once
@@ -71,7 +89,7 @@ type Outbox struct {
 
 // queued is an event that is not final.
 type queued struct {
-	record []byte
+	record []byte // nil: it was put aside by an earlier process
 	future *Future
 }
 
@@ -87,8 +105,8 @@ func (c *Client) OpenOutbox(ctx context.Context, key protocol.PrivateKey, stream
 	if limits.MaxBytes == 0 {
 		limits.MaxBytes = 64 << 20
 	}
-	if limits.Dir == "" || limits.MaxBytes < minSegmentBytes || limits.SyncEvery < 0 {
-		return nil, fmt.Errorf("%w: Dir must be set, MaxBytes at least %d, SyncEvery not negative", ErrOutbox, minSegmentBytes)
+	if limits.Dir == "" || limits.MaxBytes < minSegmentBytes || limits.SyncEvery < 0 || limits.DeadLetters < 0 || limits.DeadLetters > MaxDeadLetters {
+		return nil, fmt.Errorf("%w: Dir must be set, MaxBytes at least %d, SyncEvery not negative, DeadLetters 0 to %d", ErrOutbox, minSegmentBytes, MaxDeadLetters)
 	}
 	if config.Account.IsZero() {
 		config.Account = key.Address()
@@ -110,6 +128,9 @@ func (o *Outbox) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if o.dead, err = openMorgue(o.limits.Dir, identity); err != nil {
+		return errors.Join(err, s.close())
+	}
 	if len(s.segments) == 0 {
 		at, err := o.client.Stream(ctx, o.config.Account, o.stream)
 		if err == nil {
@@ -121,9 +142,17 @@ func (o *Outbox) open(ctx context.Context) error {
 	}
 	o.spool, o.next = s, s.segments[0].first
 	for _, record := range records {
+		if o.dead.has(o.next) {
+			record = nil
+			o.buried++
+		}
 		o.enqueue(record, nil)
 	}
+	o.pass()
 	o.durable = o.next // synced when it was opened
+	if err := o.dead.forget(s.segments[0].first); err != nil {
+		return errors.Join(err, s.close())
+	}
 	return nil
 }
 
@@ -164,7 +193,10 @@ func (o *Outbox) Submit(ctx context.Context, event protocol.Event) (*Future, err
 		endSpan(span, 0, Result{}, err)
 		return nil, err
 	}
-	return future, o.waitDurable(ctx, future.Sequence)
+	if o.limits.SyncEvery == 0 {
+		err = o.waitDurable(ctx, future.Sequence)
+	}
+	return future, err
 }
 
 func (o *Outbox) add(ctx context.Context, event protocol.Event, span trace.Span) (*Future, error) {
@@ -172,6 +204,10 @@ func (o *Outbox) add(ctx context.Context, event protocol.Event, span trace.Span)
 	if err != nil {
 		return nil, err
 	}
+	return o.addRecord(ctx, record, span)
+}
+
+func (o *Outbox) addRecord(ctx context.Context, record []byte, span trace.Span) (*Future, error) {
 	for {
 		future, changed, err := o.take(record, span)
 		if future != nil || err != nil {
@@ -212,9 +248,9 @@ func (o *Outbox) take(record []byte, span trace.Span) (*Future, <-chan struct{},
 	return future, nil, nil
 }
 
-// waitDurable waits until an event outlives what SyncEvery says.
+// waitDurable waits until an event outlives a power cut.
 func (o *Outbox) waitDurable(ctx context.Context, sequence uint64) error {
-	for o.limits.SyncEvery == 0 {
+	for {
 		o.mu.Lock()
 		done, changed := o.durable > sequence, o.changed
 		o.mu.Unlock()
@@ -225,7 +261,6 @@ func (o *Outbox) waitDurable(ctx context.Context, sequence uint64) error {
 			return err
 		}
 	}
-	return nil
 }
 
 // sync makes events durable, all that were written meanwhile at once.
@@ -254,7 +289,7 @@ func (o *Outbox) sync() {
 	}
 }
 
-// Flush waits until every event taken so far is final.
+// Flush waits until every event taken so far is final or was put aside.
 func (o *Outbox) Flush(ctx context.Context) error {
 	o.mu.Lock()
 	below := o.next
@@ -272,7 +307,8 @@ func (o *Outbox) Flush(ctx context.Context) error {
 	}
 }
 
-// Close takes no more events, waits until all are final and closes the files.
+// Close takes no more events, waits until all are final or were put aside, and
+// closes the files.
 // When ctx ends first, the error says how many remain: the next process that
 // opens the outbox goes on with them. It may be called again, with the same answer.
 func (o *Outbox) Close(ctx context.Context) error {
@@ -284,31 +320,34 @@ func (o *Outbox) Close(ctx context.Context) error {
 		o.fail(ErrClosed) // unless it has failed before
 		o.work.Wait()
 		if err != nil {
-			err = fmt.Errorf("%d events remain in the outbox %s: %w", len(o.queue), o.limits.Dir, err)
+			err = fmt.Errorf("%d events remain in the outbox %s: %w", len(o.queue)-o.buried, o.limits.Dir, err)
 		}
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		o.shut = true
 		o.ended = errors.Join(err, o.spool.close())
 	})
 	return o.ended
 }
 
 // Next is the sequence of the next event: a source with positions of its own
-// goes on from there, as all before it are in the outbox or on the ledger.
+// goes on from there, as all before it are in the outbox, on the ledger or put aside.
 func (o *Outbox) Next() uint64 {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.next
 }
 
-// Pending is how many events are not final, and their bytes.
+// Pending is how many events are neither final nor put aside, and their bytes.
 func (o *Outbox) Pending() (events int, bytes int64) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return len(o.queue), o.bytes
+	return len(o.queue) - o.buried, o.bytes
 }
 
 // Stats are those of the producers the outbox has sent with since it was
-// opened. Taken, Final and Full are the outbox's own: Final counts events of
-// earlier processes too.
+// opened. Taken, Final, Failed and Full are the outbox's own: Final counts
+// events of earlier processes too, and Failed those that became dead letters.
 func (o *Outbox) Stats() Stats {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -316,6 +355,6 @@ func (o *Outbox) Stats() Stats {
 	if o.producer != nil {
 		s = s.plus(o.producer.Stats())
 	}
-	s.Taken, s.Final, s.Full, s.Failed = o.taken, o.final, o.full, 0
+	s.Taken, s.Final, s.Full, s.Failed = o.taken, o.final, o.full, o.failed
 	return s
 }

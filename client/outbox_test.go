@@ -35,7 +35,7 @@ func produceFromOutbox(arguments string) error {
 	if err != nil {
 		return err
 	}
-	o, err := openOutbox(parts[0], strings.Split(parts[1], ","), client.OutboxConfig{SyncEvery: every, MaxBytes: 256 << 10})
+	o, err := openOutbox(parts[0], strings.Split(parts[1], ","), client.OutboxConfig{SyncEvery: every, MaxBytes: 256 << 10, DeadLetters: 10_000})
 	if err != nil {
 		return err
 	}

@@ -5,16 +5,26 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 )
 
 // run sends what the outbox holds until it ends, in one session after another.
 func (o *Outbox) run() {
+	forgotten := 0 // sessions in a row
 	for try := 0; ; try++ {
 		settled, err := o.session()
 		if o.ctx.Err() != nil {
 			break
 		}
-		if permanent(err) {
+		again, err := o.blame(err)
+		if again {
+			try = 0
+			continue
+		}
+		if forgotten++; !errors.Is(err, ErrForgotten) {
+			forgotten = 0
+		}
+		if permanent(err) && (forgotten == 0 || forgotten > forgottenTries) { // the node may be behind
 			o.fail(err)
 			break
 		}
@@ -27,7 +37,7 @@ func (o *Outbox) run() {
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	for _, q := range o.queue {
+	for _, q := range o.queue { // a dead letter's is settled
 		q.future.resolve(Result{}, context.Cause(o.ctx))
 	}
 }
@@ -43,6 +53,10 @@ func permanent(err error) bool {
 func (o *Outbox) session() (settled int, err error) {
 	config := o.config
 	config.NoWait, config.Seal = false, nil // the records are sealed
+	config.Gaps = true                      // for dead letters
+	if o.careful > 0 {
+		config.MaxBatchEvents, config.MaxInFlight = o.careful, 1
+	}
 	p, err := o.client.NewProducer(o.ctx, o.key, o.stream, config)
 	if err != nil {
 		return 0, err
@@ -85,11 +99,11 @@ func (o *Outbox) begin(p *Producer) (from uint64, err error) {
 		return 0, fmt.Errorf("%w: the ledger holds the sequences below %d of stream %s, and the outbox %s ends at %d: it is an older copy, or another producer writes the stream",
 			ErrConflict, p.Held(), o.stream, o.limits.Dir, o.next)
 	}
-	if len(o.queue) == 0 {
-		return o.next, nil
-	}
-	if from = o.queue[0].future.Sequence; from > p.Held() {
-		return 0, fmt.Errorf("%w: stream %s stands at %d, and %d was final", ErrForgotten, o.stream, p.Held(), from-1)
+	from = o.oldest()
+	for at := p.Held(); at < from; at++ { // the ledger may lack dead letters alone
+		if !o.dead.has(at) {
+			return 0, fmt.Errorf("%w: stream %s stands at %d, and %d was final", ErrForgotten, o.stream, p.Held(), at)
+		}
 	}
 	return from, nil
 }
@@ -102,12 +116,16 @@ func (o *Outbox) end(p *Producer) {
 	o.past.InFlight = 0
 }
 
-// feed hands durable events to the producer, from a sequence on, until ctx ends.
+// feed hands durable events to the producer, from a sequence on, until ctx
+// ends. It leaves out those that were put aside.
 func (o *Outbox) feed(ctx context.Context, p *Producer, from uint64, flying chan<- *Future) error {
 	for ; ; from++ {
 		record, err := o.await(ctx, from)
 		if err != nil {
 			return err
+		}
+		if record == nil {
+			continue
 		}
 		future, err := p.addRecord(ctx, record, &from, nil)
 		if err != nil {
@@ -121,7 +139,7 @@ func (o *Outbox) feed(ctx context.Context, p *Producer, from uint64, flying chan
 	}
 }
 
-// await waits for the record of a sequence.
+// await waits for the record of a sequence; one that was put aside has none.
 func (o *Outbox) await(ctx context.Context, sequence uint64) ([]byte, error) {
 	for {
 		o.mu.Lock()
@@ -146,18 +164,110 @@ func (o *Outbox) settle(ctx context.Context, flying <-chan *Future) (settled int
 			return settled, err
 		}
 		o.mu.Lock()
-		q := o.queue[0]
-		o.queue[0], o.queue = nil, o.queue[1:]
-		o.bytes -= int64(len(q.record))
+		q := o.pop()
 		o.final++
 		err = o.spool.drop(f.Sequence + 1)
-		o.tell()
+		if err == nil {
+			err = o.dead.forget(o.spool.segments[0].first)
+		}
 		o.mu.Unlock()
 		q.future.resolve(result, nil)
 		settled++
 		if err != nil {
 			return settled, err
 		}
+		if o.careful > 0 && settled >= o.careful && f.Sequence+1 >= o.suspect {
+			return settled, errCalm
+		}
 	}
 	return settled, nil
+}
+
+// pop takes the oldest event out, and those behind it that were put aside
+// before. The caller holds mu.
+func (o *Outbox) pop() *queued {
+	q := o.queue[0]
+	o.queue[0], o.queue = nil, o.queue[1:]
+	o.bytes -= int64(len(q.record))
+	o.pass()
+	o.tell()
+	return q
+}
+
+// pass takes events that were put aside by an earlier process out, up to one
+// that was not. The caller holds mu, or is the only one.
+func (o *Outbox) pass() {
+	for len(o.queue) > 0 && o.queue[0].record == nil {
+		o.queue[0], o.queue = nil, o.queue[1:]
+		o.buried--
+	}
+}
+
+// narrowing is the factor by which batches shrink, one on its way, until the
+// event that the ledger refuses is alone, and grow again afterwards. Of batches
+// that share the way, the refusal does not say which it was.
+const narrowing = 8
+
+// errCalm ends a session whose batches may be larger.
+var errCalm = errors.New("client: the ledger refuses no event any more")
+
+// blame looks for the event that a batch was refused for, and puts it aside
+// once it is alone. again says that the next session goes on without waiting;
+// else the error is why the last one ended.
+func (o *Outbox) blame(err error) (again bool, why error) {
+	if errors.Is(err, errCalm) {
+		if o.careful *= narrowing; o.careful >= o.config.MaxBatchEvents {
+			o.careful = 0
+		}
+		return true, nil
+	}
+	var refusal *Refusal
+	if o.limits.DeadLetters == 0 || !errors.As(err, &refusal) || !refusal.OfEvents() {
+		return false, err
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	switch {
+	case o.careful == 0:
+		o.careful = o.config.MaxBatchEvents
+		o.suspect = o.oldest() + uint64(o.config.MaxInFlight*o.config.MaxBatchEvents)
+	case o.careful > 1:
+		o.suspect = o.oldest() + uint64(o.careful)
+		o.careful = max(1, o.careful/narrowing)
+	default: // one event was on its way: the oldest
+		if err := o.bury(refusal); err != nil {
+			return false, err
+		}
+		o.careful, o.suspect = min(narrowing, o.config.MaxBatchEvents), 0
+	}
+	return true, nil
+}
+
+// oldest is the sequence of the oldest event, or of the next. The caller holds mu.
+func (o *Outbox) oldest() uint64 {
+	if len(o.queue) == 0 {
+		return o.next
+	}
+	return o.queue[0].future.Sequence
+}
+
+// bury makes the oldest event a dead letter. A crash before the letter is
+// written sends the event again; after it, the event is left out. The caller holds mu.
+func (o *Outbox) bury(refusal *Refusal) error {
+	if len(o.dead.letters) >= o.limits.DeadLetters {
+		return fmt.Errorf("%w %s: %d events were put aside, which is as many as may be; redeliver or drop some, or mend what they are refused for, and open it again: %w",
+			ErrOutbox, o.limits.Dir, len(o.dead.letters), refusal)
+	}
+	head := o.queue[0]
+	letter := &DeadLetter{
+		Sequence: head.future.Sequence, Time: time.Now().UTC(), Code: refusal.Code, Name: refusal.Code.Name(),
+		Message: refusal.Message[:min(len(refusal.Message), maxMessage)], Record: head.record,
+	}
+	if err := o.dead.put(letter); err != nil {
+		return err
+	}
+	o.failed++
+	o.pop()
+	head.future.resolve(Result{}, fmt.Errorf("%w: %w", ErrDeadLetter, refusal))
+	return nil
 }

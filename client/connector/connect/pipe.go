@@ -442,15 +442,7 @@ func (p *pipe) relax(ctx context.Context) error {
 // aboutEvents says that a batch was refused for what an event in it is.
 func aboutEvents(err error) bool {
 	var refusal *client.Refusal
-	if !errors.As(err, &refusal) || refusal.Retryable {
-		return false
-	}
-	switch refusal.Code {
-	case protocol.CodeSource, protocol.CodeSchemaMismatch, protocol.CodeSchemaCost, protocol.CodeEventMalformed, protocol.CodeEventMissing,
-		protocol.CodeEventAttribute, protocol.CodeEventTooLarge, protocol.CodeTooLarge:
-		return true
-	}
-	return false
+	return errors.As(err, &refusal) && refusal.OfEvents()
 }
 
 // resend submits what waits. The caller holds sending.
