@@ -148,7 +148,10 @@ func (n *Node) newComet(home string) (comet *cmtnode.Node, err error) {
 	founding := func() (*cmttypes.GenesisDoc, error) { return cometGenesis(n.genesis) }
 	comet, err = cmtnode.NewNode(cfg, validator, nodeKey, app.Clients(n.app), founding,
 		n.openCometDB, cmtnode.DefaultMetricsProvider(cfg.Instrumentation), cometLogger{n.log.With("in", "cometbft"), &n.stopping},
-		cmtnode.CustomReactors(map[string]p2p.Reactor{"MEMPOOL": newGossip(n.app.Pool, n.behind, n.log.With("in", "gossip"))}))
+		cmtnode.CustomReactors(map[string]p2p.Reactor{
+			"MEMPOOL":   newGossip(n.app.Pool, n.behind, n.log.With("in", "gossip")),
+			"COSIGNING": newCosigning(n),
+		}))
 	if err != nil {
 		return nil, cometDataError(home, err)
 	}

@@ -42,9 +42,8 @@ type Config struct {
 	RPCAddress     string   `toml:"rpc_address" comment:"CometBFT's own RPC, for its tools and light clients: host:port, or empty for none. Keep it off public networks."`
 	P2PAddress     string   `toml:"p2p_address" comment:"Where other validators connect: host:port."`
 	Peers          []string `toml:"peers" comment:"Other nodes: [\"id@host:port\"]. An unreachable one is dialled again and again."`
-	APIPeers       []string `toml:"api_peers" comment:"API addresses of the other validators: [\"http://host:port\"]. Their signatures of the log's checkpoints are collected there, so that /log/checkpoint carries more than two thirds of the power."`
 	Witnesses      []string `toml:"witnesses" comment:"Outside witnesses of the log (C2SP tlog-witness): [\"vkey http://host/prefix\"]. Each checkpoint collected for is submitted to them."`
-	CosignEvery    Duration `toml:"cosign_every" comment:"Pause between two rounds of collecting signatures for the log's newest checkpoint."`
+	CosignEvery    Duration `toml:"cosign_every" comment:"Pause between two rounds of asking the peers for validators' signatures of the log's newest checkpoint."`
 	LogLevel       string   `toml:"log_level" comment:"debug, info, warn or error."`
 	LogFormat      string   `toml:"log_format" comment:"text for people, json for machines."`
 	TraceEndpoint  string   `toml:"trace_endpoint" comment:"Where spans of sampled events are sent as OTLP over HTTP, such as http://127.0.0.1:4318; empty for nowhere."`
@@ -84,7 +83,7 @@ func Default() Config {
 	return Config{
 		Name: "node0", GenesisFile: "genesis.json",
 		APIAddress: "127.0.0.1:8080", RPCAddress: "127.0.0.1:9080", P2PAddress: "127.0.0.1:10080", Peers: []string{},
-		APIPeers: []string{}, Witnesses: []string{}, CosignEvery: Duration(time.Second),
+		Witnesses: []string{}, CosignEvery: Duration(time.Second),
 		LogLevel: "info", LogFormat: "text", CacheBytes: 256 << 20, MaxConnections: 4096,
 		TimeoutPropose: Duration(time.Second), IdleBlock: Duration(time.Minute), MempoolBytes: 64 << 20, BlockBytes: 4 << 20,
 		P2PRate: 512 << 20, GossipSleep: Duration(10 * time.Millisecond), MaxPacketPayload: 16 << 10,
@@ -106,11 +105,6 @@ func (c *Config) Validate() error {
 	for i, peer := range c.Peers {
 		if id, address, ok := strings.Cut(peer, "@"); !ok || len(id) != 40 || address == "" {
 			return fmt.Errorf("peers[%d]: %q is not id@host:port", i, peer)
-		}
-	}
-	for i, peer := range c.APIPeers {
-		if u, err := url.Parse(peer); err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
-			return fmt.Errorf("api_peers[%d]: %q is not an http or https URL", i, peer)
 		}
 	}
 	if u, err := url.Parse(c.TraceEndpoint); c.TraceEndpoint != "" && (err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "") {

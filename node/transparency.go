@@ -26,7 +26,7 @@ const tileWidth = 256
 func (n *Node) newKeeper(home string, b *backend) error {
 	var err error
 	c := cosign.Config{
-		Peers: n.config.APIPeers, Every: time.Duration(n.config.CosignEvery), Log: n.log.With("in", "cosign"),
+		Every: time.Duration(n.config.CosignEvery), Log: n.log.With("in", "cosign"),
 	}
 	if c.Key, err = cosign.LoadKey(filepath.Join(home, logKeyFile)); err != nil {
 		return err
@@ -106,11 +106,6 @@ func (b *backend) Checkpoint() ([]byte, error) {
 		return nil, err
 	}
 	return c.Marshal(), nil
-}
-
-// Cosignature is this validator's.
-func (b *backend) Cosignature(ctx context.Context, size uint64) (rest.Cosignature, error) {
-	return b.keeper.Cosignature(ctx, size)
 }
 
 // inTile refuses what lies beyond the log. A tile of a level has the hashes of

@@ -249,18 +249,6 @@ type DeadLetters struct {
 	DeadLetters []DeadLetter `json:"deadLetters"`
 }
 
-// Cosignature is a validator's word on a checkpoint of the log: three
-// signatures by its log key.
-type Cosignature struct {
-	Name        string        `json:"name"` // chain id, "/" and the validator's name
-	Size        uint64        `json:"size"`
-	Root        protocol.Hash `json:"root"`
-	Time        uint64        `json:"time"`        // Unix seconds
-	Log         []byte        `json:"log"`         // of the checkpoint's text
-	Cosignature []byte        `json:"cosignature"` // C2SP tlog-cosignature
-	Cose        []byte        `json:"cose"`        // for COSE receipts
-}
-
 // Consistency proves that the log of one size begins with that of an earlier one.
 type Consistency struct {
 	From     uint64          `json:"from"`

@@ -18,7 +18,6 @@ type JoinOptions struct {
 	Name     string
 	Genesis  string   // founding document
 	Peers    []string // id@host:port
-	APIPeers []string // where the others' cosignatures of the log are collected
 	BasePort int
 }
 
@@ -68,7 +67,6 @@ func Join(home string, o JoinOptions) (*Joined, error) {
 		return nil, err
 	}
 	c := node.Default()
-	c.APIPeers = append(c.APIPeers, o.APIPeers...)
 	c.Name, c.Peers = o.Name, o.Peers
 	c.APIAddress, c.RPCAddress, c.P2PAddress = loopback(o.BasePort), loopback(o.BasePort+rpcOffset), loopback(o.BasePort+p2pOffset)
 	if err := c.Validate(); err != nil {

@@ -181,7 +181,6 @@ func (n *Network) configure(i, basePort int, doc *genesis.Document) error {
 	for j, peer := range n.Nodes {
 		if j != i {
 			c.Peers = append(c.Peers, peer.ID+"@"+loopback(basePort+p2pOffset+j))
-			c.APIPeers = append(c.APIPeers, peer.API)
 		}
 	}
 	text, err := c.Bytes()

@@ -34,9 +34,6 @@ the answer says with which commands.`,
 					return err
 				}
 				o.Genesis = n.Genesis
-				for _, other := range n.Nodes {
-					o.APIPeers = append(o.APIPeers, other.API)
-				}
 			}
 			if o.Genesis == "" || len(o.Peers) == 0 {
 				return usageError{errors.New("say which network: --network DIR, or --genesis FILE and --peer id@host:port")}
@@ -58,9 +55,7 @@ A member of the council proposes, and the council votes:
 then start it, and when it has caught up:
   cairnd start --home %s
   cairn gov propose validator %s --power 10 --name %q --log-key %s
-
-Then add %s to api_peers of the other validators: they collect its signatures of the log's checkpoints there.
-`, joined.Home, joined.Node, joined.Validator, joined.LogKey, joined.Node, joined.Name, joined.Home, joined.Validator, joined.Name, joined.LogKey, joined.API)
+`, joined.Home, joined.Node, joined.Validator, joined.LogKey, joined.Node, joined.Name, joined.Home, joined.Validator, joined.Name, joined.LogKey)
 			return err
 		},
 	}
@@ -69,7 +64,6 @@ Then add %s to api_peers of the other validators: they collect its signatures of
 	flags.StringVar(&network, "network", "", "folder of a network on this machine")
 	flags.StringVar(&o.Genesis, "genesis", "", "founding document of the network")
 	flags.StringArrayVar(&o.Peers, "peer", nil, "a node of the network, as id@host:port; may be repeated")
-	flags.StringArrayVar(&o.APIPeers, "api-peer", nil, "API address of a validator, as http://host:port, to collect its signatures of the log's checkpoints; may be repeated")
 	flags.StringVar(&o.Name, "name", "joined", "name of the node")
 	flags.IntVar(&o.BasePort, "base-port", 8180, "API port; RPC is 1000 above, p2p 2000")
 	flags.BoolVar(&asJSON, "json", false, "answer in JSON, for scripts")

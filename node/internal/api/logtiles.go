@@ -3,11 +3,9 @@ package api
 import (
 	"bytes"
 	"compress/gzip"
-	"context"
 	"fmt"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/cairn-ledger/cairn/client/proof"
 	"github.com/cairn-ledger/cairn/client/protocol"
@@ -18,8 +16,6 @@ import (
 type Log interface {
 	// Checkpoint is the newest signed checkpoint, as a note.
 	Checkpoint() ([]byte, error)
-	// Cosignature is this validator's for a size; it waits until ctx ends.
-	Cosignature(ctx context.Context, size uint64) (rest.Cosignature, error)
 	// Tile is the first width hashes of a tile, one after the other.
 	Tile(level int, index uint64, width int) ([]byte, error)
 	// EntryBundle is the first width entries of a bundle, each after its length.
@@ -45,20 +41,6 @@ const (
 func (s *Server) checkpoint(*request) (any, error) {
 	note, err := s.backend.Checkpoint()
 	return static{raw: raw{"text/plain; charset=utf-8", note}, cache: cacheBriefly}, err
-}
-
-// cosignatureWait bounds the wait for a checkpoint that peers have and this
-// node has not, which is as long as a block takes to arrive.
-const cosignatureWait = 2 * time.Second
-
-func (s *Server) cosignature(r *request) (any, error) {
-	size, err := r.uint("size", 0, 0, maxIndex)
-	if err != nil {
-		return nil, err
-	}
-	ctx, cancel := context.WithTimeout(r.Context(), cosignatureWait)
-	defer cancel()
-	return s.backend.Cosignature(ctx, size)
 }
 
 // tile serves /log/tile/<level>/<index>[.p/<width>] and /log/tile/entries/...

@@ -161,7 +161,6 @@ func (s *Server) routes() []route {
 		{pattern: "GET /v1/contracts/{contract}/logs", params: []string{"after"}, handle: s.contractLogs},
 		{pattern: "GET /v1/log/consistency", params: []string{"from", "to"}, handle: s.consistency},
 		{pattern: "GET /log/checkpoint", handle: s.checkpoint},
-		{pattern: "GET /log/cosignature", params: []string{"size"}, handle: s.cosignature},
 		{pattern: "GET /log/tile/{path...}", handle: s.tile},
 		{pattern: "GET /livez", handle: s.live},
 		{pattern: "GET /healthz", handle: s.live},

@@ -250,14 +250,6 @@ func (b *stub) ContractLogs(contract string, after uint64) ([]rest.ContractLog, 
 
 func (b *stub) Checkpoint() ([]byte, error) { return []byte("cairn-stub\n5\nroot\n"), nil }
 
-func (b *stub) Cosignature(ctx context.Context, size uint64) (rest.Cosignature, error) {
-	if size > stubSize {
-		<-ctx.Done()
-		return rest.Cosignature{}, protocol.Refuse(protocol.CodeTimeout, "not yet")
-	}
-	return rest.Cosignature{Name: "cairn-stub/node0", Size: stubSize}, nil
-}
-
 func (b *stub) Tile(level int, index uint64, width int) ([]byte, error) {
 	if level != 0 || index*256+uint64(width) > stubSize {
 		return nil, protocol.Refuse(protocol.CodeNotFound, "no such tile")

@@ -2,32 +2,28 @@ package cosign
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"io"
 	"net/http"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/cairn-ledger/cairn/client/proof"
-	"github.com/cairn-ledger/cairn/client/rest"
 )
 
-// roundTime bounds one round of collecting: a peer that does not answer within
-// it is left out.
-const roundTime = 3 * time.Second
+// witnessTime bounds one round of asking the witnesses: one that does not answer
+// within it is left out.
+const witnessTime = 3 * time.Second
 
-// maxPeerAnswer bounds what is read of a peer or a witness.
-const maxPeerAnswer = 64 << 10
+// maxWitnessAnswer bounds what is read of a witness.
+const maxWitnessAnswer = 64 << 10
 
 // collectForever collects for the newest checkpoint, a round at a time.
 func (k *Keeper) collectForever(ctx context.Context) {
 	for {
-		changed, due := k.due()
+		changed, t := k.due()
 		var wait <-chan time.Time
-		if due {
-			k.round(ctx)
+		if t != nil {
+			k.round(ctx, t)
 			changed, wait = nil, time.After(k.config.Every)
 		}
 		select {
@@ -39,89 +35,71 @@ func (k *Keeper) collectForever(ctx context.Context) {
 	}
 }
 
-// due says whether a round can bring more than is served.
-func (k *Keeper) due() (changed <-chan struct{}, due bool) {
+// due is the newest checkpoint, where a round can bring more than is served.
+func (k *Keeper) due() (changed <-chan struct{}, t *tally) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if len(k.signed) == 0 {
-		return k.changed, false
+	if newest := k.newestSize(); newest > 0 && !k.reached(newest) {
+		t = k.known[len(k.known)-1]
 	}
-	newest := k.signed[len(k.signed)-1].Size
-	return k.changed, k.served == nil || !k.served.Quorum || k.served.Size < newest
+	return k.changed, t
 }
 
-// round asks peers and witnesses about this node's newest checkpoint and
-// publishes what they say.
-func (k *Keeper) round(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, roundTime)
+// reached says whether a checkpoint of a size or more with a quorum is served;
+// the caller holds mu.
+func (k *Keeper) reached(size uint64) bool {
+	return k.served != nil && k.served.Quorum && k.served.Size >= size
+}
+
+// round has every peer asked about a checkpoint, and asks the witnesses. What
+// peers answer is published as it comes, once the witnesses had their time.
+func (k *Keeper) round(ctx context.Context, t *tally) {
+	k.mu.Lock()
+	k.asking = question{size: t.Size, more: k.asking.size > 0 && !k.reached(k.asking.size)}
+	for l := range k.links {
+		l.due = true
+		l.rouse()
+	}
+	own := &tally{Checkpoint: t.Checkpoint, by: map[proof.LogKey]cosignature{}}
+	s, signed := t.by[k.public]
+	if signed {
+		own.by[k.public] = s
+	}
+	submitted := k.collected(own)
+	k.mu.Unlock()
+	var lines []proof.NoteSignature
+	if signed && len(submitted.Signatures) > 0 {
+		lines = k.askWitnesses(ctx, submitted)
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if t.asked = true; len(lines) > 0 {
+		t.witnesses = lines
+	}
+	k.publish(t)
+}
+
+// askWitnesses submits a checkpoint to all of them, and answers what they sign.
+func (k *Keeper) askWitnesses(ctx context.Context, c *Collected) (lines []proof.NoteSignature) {
+	ctx, cancel := context.WithTimeout(ctx, witnessTime)
 	defer cancel()
-	own, err := k.Cosignature(ctx, 0)
-	if err != nil {
-		return
-	}
-	checkpoint := proof.Checkpoint{Origin: k.Cosigners().Origin(), Size: own.Size, Root: own.Root}
-	answers := make([]*rest.Cosignature, len(k.config.Peers))
-	lines := make([][]proof.NoteSignature, len(k.config.Witnesses))
+	answers := make([][]proof.NoteSignature, len(k.config.Witnesses))
 	var asked sync.WaitGroup
-	for i, peer := range k.config.Peers {
-		asked.Go(func() {
-			s, err := k.askPeer(ctx, peer, own.Size)
-			if err == nil {
-				err = k.verify(checkpoint, s)
-			}
-			if err != nil {
-				k.config.Log.Debug("peer did not cosign", "peer", peer, "size", own.Size, "err", err)
-				return
-			}
-			answers[i] = s
-		})
-	}
 	for i := range k.config.Witnesses {
 		asked.Go(func() {
-			line, err := k.askWitness(ctx, &k.config.Witnesses[i], k.collected([]rest.Cosignature{own}, nil))
+			line, err := k.askWitness(ctx, &k.config.Witnesses[i], c)
 			if err != nil {
-				k.config.Log.Warn("witness did not cosign", "witness", k.config.Witnesses[i].URL, "size", own.Size, "err", err)
+				k.config.Log.Warn("witness did not cosign", "witness", k.config.Witnesses[i].URL, "size", c.Size, "err", err)
 				return
 			}
-			lines[i] = line
+			answers[i] = line
 		})
 	}
 	asked.Wait()
-	signatures := []rest.Cosignature{own}
-	for _, s := range answers {
-		if s != nil {
-			signatures = append(signatures, *s)
-		}
+	for _, l := range answers {
+		lines = append(lines, l...)
 	}
-	var witnessed []proof.NoteSignature
-	for _, l := range lines {
-		witnessed = append(witnessed, l...)
-	}
-	k.publish(k.collected(signatures, witnessed))
-}
-
-// publish replaces what is served, but never a quorum by less, nor a greater
-// log by a smaller one.
-func (k *Keeper) publish(c *Collected) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if old := k.served; old != nil && (old.Size > c.Size || old.Quorum && !c.Quorum) {
-		return
-	}
-	k.served = c
-	k.notify()
-}
-
-func (k *Keeper) askPeer(ctx context.Context, peer string, size uint64) (*rest.Cosignature, error) {
-	body, status, err := k.do(ctx, http.MethodGet, fmt.Sprintf("%s/log/cosignature?size=%d", strings.TrimSuffix(peer, "/"), size), nil)
-	if err != nil {
-		return nil, err
-	}
-	if status != http.StatusOK {
-		return nil, fmt.Errorf("status %d: %.200s", status, body)
-	}
-	s := new(rest.Cosignature)
-	return s, json.Unmarshal(body, s)
+	return lines
 }
 
 func (k *Keeper) do(ctx context.Context, method, url string, body io.Reader) ([]byte, int, error) {
@@ -134,6 +112,6 @@ func (k *Keeper) do(ctx context.Context, method, url string, body io.Reader) ([]
 		return nil, 0, err
 	}
 	defer response.Body.Close()
-	answer, err := io.ReadAll(io.LimitReader(response.Body, maxPeerAnswer))
+	answer, err := io.ReadAll(io.LimitReader(response.Body, maxWitnessAnswer))
 	return answer, response.StatusCode, err
 }

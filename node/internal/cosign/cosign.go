@@ -1,10 +1,12 @@
 package cosign
 
 import (
+	"cmp"
 	"context"
 	"crypto/ed25519"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"slices"
 	"sync"
@@ -12,17 +14,15 @@ import (
 
 	"github.com/cairn-ledger/cairn/client/proof"
 	"github.com/cairn-ledger/cairn/client/protocol"
-	"github.com/cairn-ledger/cairn/client/rest"
 )
 
 // Config of a Keeper.
 type Config struct {
 	Key       ed25519.PrivateKey // this node's; nil on a node that only collects
-	Peers     []string           // API addresses of other validators
 	Witnesses []Witness
 	Every     time.Duration // between two rounds of collecting
 	Log       *slog.Logger
-	HTTP      *http.Client // nil means one with sensible time-outs
+	HTTP      *http.Client // to the witnesses; nil means one with sensible time-outs
 }
 
 // Ledger is what a Keeper needs of its node.
@@ -46,30 +46,45 @@ type Collected struct {
 	Quorum bool            // those with more than two thirds of the power cosigned
 }
 
+// tally is a checkpoint that is final here, and who vouched for it. Whose word
+// counts, the validator set says when it is put together.
+type tally struct {
+	proof.Checkpoint
+	by        map[proof.LogKey]cosignature // each holds; guarded by the Keeper's mu
+	witnesses []proof.NoteSignature        // guarded by the Keeper's mu
+	asked     bool                         // the witnesses were, whether they answered or not; guarded by the Keeper's mu
+}
+
 // Keeper signs and collects. Its methods may be called from any goroutine.
 type Keeper struct {
 	config Config
 	ledger Ledger
+	public proof.LogKey // of config.Key, or zero
 
 	mu      sync.Mutex
-	by      proof.Cosigners    // of the newest set; guarded by mu
-	since   uint64             // by is from then on; guarded by mu
-	self    *proof.Cosigner    // nil where this node's key is not in by; guarded by mu
-	signed  []rest.Cosignature // by this node, newest last, at most maxSigned; guarded by mu
-	served  *Collected         // guarded by mu
-	changed chan struct{}      // closed when signed or served changes; guarded by mu
-	height  uint64             // looked at so far; owned by Run
+	by      proof.Cosigners // of the newest set; guarded by mu
+	since   uint64          // by is from then on; guarded by mu
+	member  bool            // this node's key is in by; guarded by mu
+	known   []*tally        // final here, by size, the newest last, at most maxKnown; guarded by mu
+	served  *Collected      // guarded by mu
+	changed chan struct{}   // closed when known or served changes; guarded by mu
+	links   map[*Link]bool  // connected peers; guarded by mu
+	asking  question        // of this round; guarded by mu
+	height  uint64          // looked at so far; owned by Run
 }
 
-// maxSigned is how many of its own signatures a node remembers for peers.
-const maxSigned = 512
+// maxKnown is how many sizes a node remembers, for peers that ask late.
+const maxKnown = 512
 
 // New makes a Keeper. A key that no validator of the set has is kept in store:
 // the council may give it to one.
 func New(c Config, l Ledger) (*Keeper, error) {
-	k := &Keeper{config: c, ledger: l, changed: make(chan struct{})}
+	k := &Keeper{config: c, ledger: l, changed: make(chan struct{}), links: map[*Link]bool{}}
 	if k.config.HTTP == nil {
-		k.config.HTTP = &http.Client{Timeout: roundTime}
+		k.config.HTTP = &http.Client{Timeout: witnessTime}
+	}
+	if c.Key != nil {
+		k.public = proof.LogKey(c.Key.Public().(ed25519.PublicKey))
 	}
 	return k, k.follow()
 }
@@ -88,35 +103,28 @@ func (k *Keeper) follow() error {
 	if since == known {
 		return nil
 	}
-	k.by, k.since, k.self = by, since, nil
+	k.by, k.since, k.member = by, since, false
 	if k.config.Key == nil {
 		return nil
 	}
-	public := protocol.LogKey(k.config.Key.Public().(ed25519.PublicKey))
 	for _, s := range by.List() {
-		if s.Key == proof.LogKey(public) {
-			k.self = &s
+		if s.Key == k.public {
+			k.member = true
 			k.config.Log.Info("this node cosigns the log", "as", s.Name, "since", since)
 			return nil
 		}
 	}
 	k.config.Log.Warn("this node does not cosign the log: no validator of the set has its log key; the council gives it one with `cairn gov propose log-key`",
-		"logKey", public, "since", since)
+		"logKey", protocol.LogKey(k.public), "since", since)
 	return nil
-}
-
-// cosigners are those of the newest set, and which of them this node is, if any.
-func (k *Keeper) cosigners() (by proof.Cosigners, self *proof.Cosigner) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return k.by, k.self
 }
 
 // Cosigners are whose checkpoints this node collects: the validators of the
 // newest set it knows.
 func (k *Keeper) Cosigners() proof.Cosigners {
-	by, _ := k.cosigners()
-	return by
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.by
 }
 
 // Run signs and collects until ctx ends.
@@ -140,7 +148,8 @@ func (k *Keeper) Run(ctx context.Context) {
 	}
 }
 
-// sign signs what has become final since the last time. Sizes only grow.
+// sign takes down what has become final since the last time, and signs it where
+// this node is a validator. Sizes only grow; an empty log is passed over.
 func (k *Keeper) sign() error {
 	checkpoints, height, err := k.ledger.Finalised(k.height)
 	if err != nil {
@@ -150,73 +159,56 @@ func (k *Keeper) sign() error {
 	if err := k.follow(); err != nil {
 		return err
 	}
-	_, self := k.cosigners()
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	old := len(k.known)
 	for _, c := range checkpoints {
-		if self == nil || c.Size <= k.newestSize() {
-			continue
+		if c.Size > k.newestSize() {
+			k.known = append(k.known, &tally{Checkpoint: c, by: map[proof.LogKey]cosignature{}})
 		}
-		s := k.cosignature(self, c, uint64(time.Now().Unix()))
-		k.mu.Lock()
-		if k.signed = append(k.signed, s); len(k.signed) > maxSigned {
-			k.signed = slices.Delete(k.signed, 0, maxSigned/2)
+	}
+	signed := len(k.known) > old
+	for _, t := range k.known[max(0, old-1):] { // the one before too: this node may be a member since
+		if _, ok := t.by[k.public]; k.member && !ok {
+			t.by[k.public] = signCheckpoint(k.config.Key, t.Checkpoint, uint64(time.Now().Unix()))
+			signed = true
 		}
+	}
+	if excess := len(k.known) - maxKnown; excess > 0 {
+		k.known = slices.Delete(k.known, 0, excess)
+	}
+	if signed {
 		k.notify()
-		k.mu.Unlock()
+		for l := range k.links { // each may have asked for it
+			l.rouse()
+		}
 	}
 	return nil
 }
 
-// newestSize is the size signed last; an empty log is not signed.
+// newestSize is the greatest one known, or 0; the caller holds mu.
 func (k *Keeper) newestSize() uint64 {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if len(k.signed) == 0 {
+	if len(k.known) == 0 {
 		return 0
 	}
-	return k.signed[len(k.signed)-1].Size
+	return k.known[len(k.known)-1].Size
+}
+
+// find is the tally of a size, or nil; the caller holds mu.
+func (k *Keeper) find(size uint64) *tally {
+	at, ok := slices.BinarySearchFunc(k.known, size, func(t *tally, size uint64) int {
+		return cmp.Compare(t.Size, size)
+	})
+	if !ok {
+		return nil
+	}
+	return k.known[at]
 }
 
 // notify wakes those who wait; the caller holds mu.
 func (k *Keeper) notify() {
 	close(k.changed)
 	k.changed = make(chan struct{})
-}
-
-func (k *Keeper) cosignature(self *proof.Cosigner, c proof.Checkpoint, now uint64) rest.Cosignature {
-	return rest.Cosignature{
-		Name: self.Name, Size: c.Size, Root: c.Root, Time: now,
-		Log:         ed25519.Sign(k.config.Key, c.Text()),
-		Cosignature: ed25519.Sign(k.config.Key, proof.CosignatureBytes(c, now)),
-		Cose:        ed25519.Sign(k.config.Key, proof.CoseBytes(c)),
-	}
-}
-
-// Cosignature is this node's own for a size; it waits until ctx ends for one
-// that is not there yet. A size of 0 is the newest.
-func (k *Keeper) Cosignature(ctx context.Context, size uint64) (rest.Cosignature, error) {
-	if _, self := k.cosigners(); self == nil {
-		return rest.Cosignature{}, protocol.Refuse(protocol.CodeNotFound, "this node has no log key of a validator; ask another")
-	}
-	for {
-		k.mu.Lock()
-		changed, last := k.changed, uint64(0)
-		for i := len(k.signed) - 1; i >= 0; i-- {
-			s := k.signed[i]
-			if last = max(last, s.Size); s.Size == size || size == 0 {
-				k.mu.Unlock()
-				return s, nil
-			}
-		}
-		k.mu.Unlock()
-		if last > size {
-			return rest.Cosignature{}, protocol.Refuse(protocol.CodeNotFound, "this node did not sign, or has forgotten, the checkpoint of %d entries; its newest has %d", size, last)
-		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return rest.Cosignature{}, protocol.Refuse(protocol.CodeTimeout, "the checkpoint of %d entries is not final here yet; ask again", size)
-		}
-	}
 }
 
 // Newest is the checkpoint to publish. One that validators with more than two
@@ -226,7 +218,7 @@ func (k *Keeper) Newest() (*Collected, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.served == nil {
-		return nil, protocol.Refuse(protocol.CodeNotFound, "no checkpoint is signed yet: the log is empty, or this node has no log key")
+		return nil, protocol.Refuse(protocol.CodeNotFound, "no checkpoint is signed yet: the log is empty, or no validator was heard of")
 	}
 	return k.served, nil
 }
@@ -243,56 +235,50 @@ func (k *Keeper) Covering(ctx context.Context, index uint64) (*Collected, error)
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return nil, protocol.Refuse(protocol.CodeTimeout, "no checkpoint that has entry %d is cosigned by more than two thirds of the power yet; ask again, or ask a node whose api_peers reach the validators", index)
+			return nil, protocol.Refuse(protocol.CodeTimeout, "no checkpoint that has entry %d is cosigned by more than two thirds of the power yet; ask again, or ask a node that is connected to the validators", index)
 		}
 	}
 }
 
-// collected puts signatures of one checkpoint together.
-func (k *Keeper) collected(signatures []rest.Cosignature, witnesses []proof.NoteSignature) *Collected {
-	first, by := signatures[0], k.Cosigners()
-	out := &Collected{By: by, SignedCheckpoint: proof.SignedCheckpoint{
-		Checkpoint: proof.Checkpoint{Origin: by.Origin(), Size: first.Size, Root: first.Root},
-	}}
+// collected puts the signatures of one checkpoint together; the caller holds mu.
+func (k *Keeper) collected(t *tally) *Collected {
+	out := &Collected{By: k.by, SignedCheckpoint: proof.SignedCheckpoint{Checkpoint: t.Checkpoint}}
 	var logs, cosignatures []proof.NoteSignature
 	var power uint64
-	for _, c := range by.List() { // their order, whoever answered first
-		at := slices.IndexFunc(signatures, func(s rest.Cosignature) bool { return s.Name == c.Name })
-		if at < 0 {
+	for _, c := range k.by.List() { // their order, whoever answered first
+		s, ok := t.by[c.Key]
+		if !ok {
 			continue
 		}
-		s := signatures[at]
-		logs = append(logs, c.LogSignature(out.Checkpoint, s.Log))
-		cosignatures = append(cosignatures, c.Cosignature(s.Time, s.Cosignature))
-		out.Cose = append(out.Cose, proof.CoseSignature{Name: c.Name, Bytes: [64]byte(s.Cose)})
+		logs = append(logs, c.LogSignature(t.Checkpoint, s.log[:]))
+		cosignatures = append(cosignatures, c.Cosignature(s.time, s.note[:]))
+		out.Cose = append(out.Cose, proof.CoseSignature{Name: c.Name, Bytes: s.cose})
 		power += c.Power
 	}
-	out.Signatures = slices.Concat(logs, cosignatures, witnesses)
-	out.Quorum = by.Quorum(power)
+	out.Signatures = slices.Concat(logs, cosignatures, t.witnesses)
+	out.Quorum = k.by.Quorum(power)
 	return out
 }
 
-// verify checks what a peer says it signed.
-func (k *Keeper) verify(c proof.Checkpoint, s *rest.Cosignature) error {
-	list := k.Cosigners().List()
-	at := slices.IndexFunc(list, func(c proof.Cosigner) bool { return c.Name == s.Name })
-	switch {
-	case at < 0 || list[at].Key == (proof.LogKey{}):
-		return fmt.Errorf("%q is no validator with a log key", s.Name)
-	case s.Size != c.Size:
-		return fmt.Errorf("%s signed the size %d, asked was %d", s.Name, s.Size, c.Size)
-	case s.Root != c.Root:
-		return fmt.Errorf("%s signed the root %s for %d entries, here it is %s: keep both, they prove that one of the two is wrong", s.Name, s.Root, c.Size, c.Root)
-	case s.Time > 1<<62:
-		return fmt.Errorf("%s signed the time %d", s.Name, s.Time)
+// publish replaces what is served by what is known of a checkpoint, but never a
+// quorum by less, nor a greater log by a smaller one. The caller holds mu.
+func (k *Keeper) publish(t *tally) {
+	if len(k.config.Witnesses) > 0 && !t.asked {
+		return
 	}
-	key := ed25519.PublicKey(list[at].Key[:])
-	for _, part := range [...]struct{ message, signature []byte }{
-		{c.Text(), s.Log}, {proof.CosignatureBytes(c, s.Time), s.Cosignature}, {proof.CoseBytes(c), s.Cose},
-	} {
-		if len(part.signature) != ed25519.SignatureSize || !ed25519.Verify(key, part.message, part.signature) {
-			return fmt.Errorf("a signature of %s does not verify", s.Name)
+	c, old := k.collected(t), k.served
+	if len(c.Signatures) == 0 || old != nil && (old.Size > c.Size || old.Quorum && !c.Quorum) {
+		return
+	}
+	k.served = c
+	k.notify()
+	if !c.Quorum {
+		return
+	}
+	for _, before := range k.known { // of use to nobody any more, but for the node's own signatures
+		if before.Size >= c.Size {
+			break
 		}
+		maps.DeleteFunc(before.by, func(key proof.LogKey, _ cosignature) bool { return key != k.public })
 	}
-	return nil
 }
