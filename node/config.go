@@ -238,6 +238,19 @@ func (c *Config) overlayEnvironment(environ []string) error {
 	return nil
 }
 
+// Values are the settings in force by their keys, as the file would have them.
+func (c *Config) Values() map[string]any {
+	values, v := map[string]any{}, reflect.ValueOf(c).Elem()
+	for i := range v.NumField() {
+		value := v.Field(i).Interface()
+		if list, ok := value.([]string); ok && list == nil {
+			value = []string{}
+		}
+		values[v.Type().Field(i).Tag.Get("toml")] = value
+	}
+	return values
+}
+
 // Keys lists the settings as the file spells them, with what they mean.
 func Keys() (keys, meanings []string) {
 	t := reflect.TypeFor[Config]()

@@ -15,7 +15,7 @@ import (
 func devnetCommand() *cobra.Command {
 	var home, chainID string
 	var validators, basePort int
-	var detach, bare bool
+	var detach, bare, asJSON bool
 	var hidden measuring
 	cmd := &cobra.Command{
 		Use:   "devnet",
@@ -25,6 +25,9 @@ folder. A folder that holds a network already is started again with its data.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			out := cmd.OutOrStdout()
+			if asJSON { // one object on standard output, and words beside it
+				out = cmd.ErrOrStderr()
+			}
 			network, err := openOrCreate(out, home, devnet.Options{
 				ChainID: chainID, Validators: validators, BasePort: basePort, Now: time.Now(), NoSchemas: bare,
 			}, cmd.Flags().Changed("validators"), cmd.Flags().Changed("base-port"))
@@ -35,7 +38,14 @@ folder. A folder that holds a network already is started again with its data.`,
 			if err != nil {
 				return err
 			}
-			printNodes(out, network, running)
+			if asJSON {
+				err = printJSON(cmd, upOf(network, running))
+			} else {
+				err = printNodes(out, network, running)
+			}
+			if err != nil {
+				return err
+			}
 			if detach {
 				fmt.Fprintf(out, "\nthe network runs in the background; `cairnd devnet stop --home %s` ends it\n", home)
 				return nil
@@ -53,20 +63,32 @@ folder. A folder that holds a network already is started again with its data.`,
 	cmd.Flags().BoolVar(&bare, "no-schemas", false, "found a new network without the schemas of the shipped contracts' events")
 	cmd.Flags().BoolVar(&detach, "detach", false, "return when the network is ready and leave it running")
 	hidden.flags(cmd)
-	stop := &cobra.Command{
+	jsonFlag(cmd, &asJSON)
+	cmd.AddCommand(stopCommand())
+	return cmd
+}
+
+func stopCommand() *cobra.Command {
+	var home string
+	var asJSON bool
+	cmd := &cobra.Command{
 		Use: "stop", Short: "End a network that runs in the background", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, cancel := context.WithTimeout(cmd.Context(), 30*time.Second)
 			defer cancel()
 			stopped, err := devnet.Stop(ctx, home)
-			if err == nil {
-				fmt.Fprintf(cmd.OutOrStdout(), "stopped %d nodes\n", stopped)
+			switch {
+			case err != nil:
+			case asJSON:
+				err = printJSON(cmd, map[string]int{"stopped": stopped})
+			default:
+				_, err = fmt.Fprintf(cmd.OutOrStdout(), "stopped %d nodes\n", stopped)
 			}
 			return err
 		},
 	}
-	networkHomeFlag(stop, &home)
-	cmd.AddCommand(stop)
+	networkHomeFlag(cmd, &home)
+	jsonFlag(cmd, &asJSON)
 	return cmd
 }
 
@@ -92,11 +114,31 @@ func openOrCreate(out io.Writer, home string, o devnet.Options, countGiven, port
 	return network, nil
 }
 
-func printNodes(out io.Writer, network *devnet.Network, running *devnet.Running) {
+// upNetwork is what `cairnd devnet --json` answers once the network is up.
+type upNetwork struct {
+	ChainID string   `json:"chainId"`
+	Genesis string   `json:"genesis"`
+	Nodes   []upNode `json:"nodes"`
+}
+
+type upNode struct {
+	devnet.Address
+	PID int `json:"pid"`
+}
+
+func upOf(network *devnet.Network, running *devnet.Running) upNetwork {
+	up := upNetwork{ChainID: network.ChainID, Genesis: network.Genesis}
+	for i, n := range network.Nodes {
+		up.Nodes = append(up.Nodes, upNode{n, running.Pid(i)})
+	}
+	return up
+}
+
+func printNodes(out io.Writer, network *devnet.Network, running *devnet.Running) error {
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "NODE\tAPI\tRPC\tPID\tHOME")
 	for i, n := range network.Nodes {
 		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%s\n", n.Name, n.API, n.RPC, running.Pid(i), n.Home)
 	}
-	table.Flush()
+	return table.Flush()
 }

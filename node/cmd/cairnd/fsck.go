@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -45,11 +44,9 @@ Exit code 0: sound. 1: damaged, or not to be read.`,
 				return err
 			}
 			if asJSON {
-				text, err := json.Marshal(report)
-				if err != nil {
+				if err := printJSON(cmd, report); err != nil {
 					return err
 				}
-				fmt.Fprintf(cmd.OutOrStdout(), "%s\n", text)
 			} else {
 				printFsck(cmd, report)
 			}
@@ -61,7 +58,7 @@ Exit code 0: sound. 1: damaged, or not to be read.`,
 	}
 	homeFlag(cmd, &home)
 	cmd.Flags().BoolVar(&repair, "repair", false, "move aside what is damaged")
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
+	jsonFlag(cmd, &asJSON)
 	return cmd
 }
 

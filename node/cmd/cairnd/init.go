@@ -12,7 +12,7 @@ import (
 func initCommand() *cobra.Command {
 	var home, chainID string
 	var validators, basePort int
-	var bare bool
+	var bare, asJSON bool
 	cmd := &cobra.Command{
 		Use:   "init",
 		Short: "Found a network: a genesis file and one home for each validator",
@@ -26,8 +26,11 @@ to its machine, set api_address, p2p_address and peers in its cairnd.toml, and r
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "founded %s with %d validators in %s\n", network.ChainID, len(network.Nodes), home)
-			return nil
+			if asJSON {
+				return printJSON(cmd, network)
+			}
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "founded %s with %d validators in %s\n", network.ChainID, len(network.Nodes), home)
+			return err
 		},
 	}
 	networkHomeFlag(cmd, &home)
@@ -35,5 +38,6 @@ to its machine, set api_address, p2p_address and peers in its cairnd.toml, and r
 	cmd.Flags().IntVar(&validators, "validators", 4, "how many validators")
 	cmd.Flags().BoolVar(&bare, "no-schemas", false, "leave out the schemas of the shipped contracts' events")
 	cmd.Flags().IntVar(&basePort, "base-port", 8080, "API port of the first node; its RPC is 1000 above, its p2p 2000")
+	jsonFlag(cmd, &asJSON)
 	return cmd
 }

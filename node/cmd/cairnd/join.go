@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -43,7 +42,7 @@ the answer says with which commands.`,
 				return err
 			}
 			if asJSON {
-				return json.NewEncoder(cmd.OutOrStdout()).Encode(joined)
+				return printJSON(cmd, joined)
 			}
 			_, err = fmt.Fprintf(cmd.OutOrStdout(), `made %s
 node id        %s
@@ -66,6 +65,6 @@ then start it, and when it has caught up:
 	flags.StringArrayVar(&o.Peers, "peer", nil, "a node of the network, as id@host:port; may be repeated")
 	flags.StringVar(&o.Name, "name", "joined", "name of the node")
 	flags.IntVar(&o.BasePort, "base-port", 8180, "API port; RPC is 1000 above, p2p 2000")
-	flags.BoolVar(&asJSON, "json", false, "answer in JSON, for scripts")
+	jsonFlag(cmd, &asJSON)
 	return cmd
 }

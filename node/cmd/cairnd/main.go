@@ -59,11 +59,17 @@ func root() *cobra.Command {
 }
 
 func versionCommand() *cobra.Command {
-	return &cobra.Command{
+	var asJSON bool
+	cmd := &cobra.Command{
 		Use: "version", Short: "Print the version", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			fmt.Fprintf(cmd.OutOrStdout(), "cairnd %s\n", node.Version())
-			return nil
+			if asJSON {
+				return printJSON(cmd, map[string]string{"version": node.Version()})
+			}
+			_, err := fmt.Fprintf(cmd.OutOrStdout(), "cairnd %s\n", node.Version())
+			return err
 		},
 	}
+	jsonFlag(cmd, &asJSON)
+	return cmd
 }

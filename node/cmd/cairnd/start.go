@@ -95,12 +95,16 @@ func changedSettings(cmd *cobra.Command) map[string]string {
 func configCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "config", Short: "Check and explain a node's configuration"}
 	var home string
+	var asJSON, keysAsJSON bool
 	check := &cobra.Command{
 		Use: "check", Short: "Say whether a home's configuration is valid, and print what is in force", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			config, err := node.LoadConfig(home, os.Environ(), changedSettings(cmd))
 			if err != nil {
 				return err
+			}
+			if asJSON {
+				return printJSON(cmd, config.Values())
 			}
 			text, err := config.Bytes()
 			if err != nil {
@@ -112,16 +116,31 @@ func configCommand() *cobra.Command {
 	}
 	homeFlag(check, &home)
 	settingFlags(check)
+	jsonFlag(check, &asJSON)
 	keys := &cobra.Command{
 		Use: "keys", Short: "List the settings and what they mean", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			names, meanings := node.Keys()
+			if keysAsJSON {
+				settings := make([]setting, len(names))
+				for i, name := range names {
+					settings[i] = setting{name, meanings[i]}
+				}
+				return printJSON(cmd, settings)
+			}
 			for i, name := range names {
 				fmt.Fprintf(cmd.OutOrStdout(), "%-20s %s\n", name, meanings[i])
 			}
 			return nil
 		},
 	}
+	jsonFlag(keys, &keysAsJSON)
 	cmd.AddCommand(check, keys)
 	return cmd
+}
+
+// setting is a key of the configuration file.
+type setting struct {
+	Key     string `json:"key"`
+	Meaning string `json:"meaning"`
 }

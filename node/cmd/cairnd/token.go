@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/cairn-ledger/cairn/client/protocol"
 	"github.com/cairn-ledger/cairn/node"
 )
 
@@ -41,6 +42,7 @@ func addTokenCommand() *cobra.Command {
 	var t node.Token
 	var ends time.Duration
 	var claim string
+	var asJSON bool
 	cmd := &cobra.Command{
 		Use: "add NAME", Short: "Make a token and print it, once; or grant to a certificate or a claim", Args: oneName,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -58,6 +60,9 @@ func addTokenCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if asJSON {
+				return printJSON(cmd, addedToken{t.Name, secret})
+			}
 			if secret != "" {
 				fmt.Fprintln(cmd.OutOrStdout(), secret)
 			}
@@ -74,17 +79,32 @@ func addTokenCommand() *cobra.Command {
 	cmd.Flags().Uint64Var(&t.Rate.Bytes, "bytes-per-second", 0, "how many bytes of requests it may submit a second; 0 is no bound")
 	cmd.Flags().DurationVar(&ends, "ends", 0, "after how long it ends, such as 720h; never without it")
 	homeFlag(cmd, &home)
+	jsonFlag(cmd, &asJSON)
 	return cmd
+}
+
+// addedToken is what `cairnd token add --json` answers.
+type addedToken struct {
+	Name   string `json:"name"`
+	Secret string `json:"secret,omitempty"` // none of a certificate or a claim
 }
 
 func listTokensCommand() *cobra.Command {
 	var home string
+	var asJSON bool
 	cmd := &cobra.Command{
 		Use: "list", Short: "List the grants, without what is secret", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			tokens, err := node.Tokens(home)
 			if err != nil {
 				return err
+			}
+			if asJSON {
+				shown := append(make([]node.Token, 0, len(tokens)), tokens...) // [], not null
+				for i := range shown {
+					shown[i].SHA256 = protocol.Hash{}
+				}
+				return printJSON(cmd, shown)
 			}
 			table := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
 			fmt.Fprintln(table, "NAME\tKNOWN BY\tSCOPES\tSOURCES\tTYPES\tRATE\tSINCE\tUNTIL")
@@ -103,6 +123,7 @@ func listTokensCommand() *cobra.Command {
 		},
 	}
 	homeFlag(cmd, &home)
+	jsonFlag(cmd, &asJSON)
 	return cmd
 }
 
@@ -134,6 +155,7 @@ func orAny(prefixes []string) string {
 // gatewayKeyCommand gives a gateway to a home that was made without one.
 func gatewayKeyCommand() *cobra.Command {
 	var home string
+	var asJSON bool
 	cmd := &cobra.Command{
 		Use: "gateway-key", Short: "Make the key of the node's gateway, for a home that has none", Args: cobra.NoArgs,
 		Long: `Make the key that the node submits events with on behalf of others, and print its
@@ -144,10 +166,21 @@ the key when it starts.`,
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "%s in %s\n", address, filepath.Join(home, node.GatewayKeyFile))
-			return nil
+			file := filepath.Join(home, node.GatewayKeyFile)
+			if asJSON {
+				return printJSON(cmd, gatewayKey{address, file})
+			}
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s in %s\n", address, file)
+			return err
 		},
 	}
 	homeFlag(cmd, &home)
+	jsonFlag(cmd, &asJSON)
 	return cmd
+}
+
+// gatewayKey is what `cairnd token gateway-key --json` answers.
+type gatewayKey struct {
+	Address protocol.Address `json:"address"`
+	File    string           `json:"file"`
 }
