@@ -64,14 +64,40 @@ func asRefusal(err error, format string, args ...any) error {
 // the other validators. The same one again is harmless: the answer is the same
 // id, and the status says what became of it.
 func (b *backend) Submit(_ context.Context, raw []byte) (protocol.Hash, error) {
-	if b.comet.ConsensusReactor().WaitSync() {
-		return protocol.Hash{}, protocol.Refuse(protocol.CodeUnavailable, "this node is catching up; submit at another one, or wait")
+	if err := b.takes(); err != nil {
+		return protocol.Hash{}, err
 	}
 	id, err := b.app.Pool.Add(raw)
+	return id, b.submitted(raw, err)
+}
+
+// SubmitAll is Submit of many in order. Once one finds no room, those after it
+// are refused alike.
+func (b *backend) SubmitAll(_ context.Context, raws [][]byte) ([]error, error) {
+	if err := b.takes(); err != nil {
+		return nil, err
+	}
+	errs := b.app.Pool.AddAll(raws)
+	for i, err := range errs {
+		errs[i] = b.submitted(raws[i], err)
+	}
+	return errs, nil
+}
+
+// takes refuses where this node could not judge a transaction.
+func (b *backend) takes() error {
+	if b.comet.ConsensusReactor().WaitSync() {
+		return protocol.Refuse(protocol.CodeUnavailable, "this node is catching up; submit at another one, or wait")
+	}
+	return nil
+}
+
+func (b *backend) submitted(raw []byte, err error) error {
 	if err == nil {
 		b.traces.took(raw)
+		return nil
 	}
-	return id, b.overQuota(raw, err)
+	return b.overQuota(raw, err)
 }
 
 // unknownWithin is how long gossip is given to bring a transaction this node

@@ -23,6 +23,10 @@ type Backend interface {
 	Height(ctx context.Context, atLeast uint64) uint64
 	// Submit hands a transaction to the network and answers its id.
 	Submit(ctx context.Context, raw []byte) (protocol.Hash, error)
+	// SubmitAll hands over many in order and answers what refused each. Once one
+	// finds no room, those after it are refused alike, so that a stream's batches
+	// stay in order. The error is a refusal of them all.
+	SubmitAll(ctx context.Context, raws [][]byte) ([]error, error)
 	// Status says where a transaction is, waiting up to wait for a decision.
 	// When ctx ends it answers what it knows.
 	Status(ctx context.Context, id protocol.Hash, wait time.Duration) (rest.Status, error)

@@ -103,6 +103,14 @@ func (b *stub) Submit(ctx context.Context, raw []byte) (protocol.Hash, error) {
 	return protocol.TxID("cairn-stub", raw)
 }
 
+func (b *stub) SubmitAll(ctx context.Context, raws [][]byte) ([]error, error) {
+	errs := make([]error, len(raws))
+	for i, raw := range raws {
+		_, errs[i] = b.Submit(ctx, raw)
+	}
+	return errs, nil
+}
+
 // Status knows no transaction but that of the zero id.
 func (b *stub) Status(ctx context.Context, id protocol.Hash, wait time.Duration) (rest.Status, error) {
 	if id.IsZero() {

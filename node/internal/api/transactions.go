@@ -50,8 +50,7 @@ func (s *Server) admit() (done func(), err error) {
 	}
 }
 
-// submitMany takes transactions in order. Once one finds no room, those after
-// it are answered alike untried, so that a stream's batches stay in order.
+// submitMany takes transactions in order.
 func (s *Server) submitMany(r *request) (any, error) {
 	raws, err := protocol.SplitTransactions(r.body)
 	if err != nil {
@@ -62,22 +61,18 @@ func (s *Server) submitMany(r *request) (any, error) {
 		return nil, err
 	}
 	defer done()
+	refused, err := s.backend.SubmitAll(r.Context(), raws)
+	if err != nil {
+		return nil, err
+	}
 	out := rest.SubmittedMany{Transactions: make([]rest.Problem, len(raws))}
-	var full error
-	for i, raw := range raws {
-		err := full
-		if err == nil {
-			_, err = s.backend.Submit(r.Context(), raw)
-		}
+	for i, err := range refused {
 		if err == nil {
 			continue
 		}
-		code, refused := protocol.CodeOf(err)
-		if !refused {
+		code, refusal := protocol.CodeOf(err)
+		if !refusal {
 			return nil, err
-		}
-		if code == protocol.CodeBusy || code == protocol.CodeUnavailable {
-			full = err
 		}
 		out.Transactions[i] = rest.Problem{Code: code, Name: code.Name(), Message: err.Error(), Retryable: code.Retryable()}
 	}

@@ -9,8 +9,7 @@ import (
 	"github.com/cairn-ledger/cairn/client/rest"
 )
 
-// TestSubmitMany: a refusal is one transaction's own; where there is no room,
-// what comes after is not tried.
+// TestSubmitMany: each transaction has an answer of its own.
 func TestSubmitMany(t *testing.T) {
 	b := newStub(t)
 	s := newServer(t, b, Config{})
@@ -21,13 +20,10 @@ func TestSubmitMany(t *testing.T) {
 	if err := json.Unmarshal(answer.Body.Bytes(), &out); err != nil || answer.Code != http.StatusAccepted || len(out.Transactions) != 5 {
 		t.Fatalf("%d %s: %v", answer.Code, answer.Body, err)
 	}
-	for i, want := range []protocol.Code{protocol.CodeOK, protocol.CodeMalformed, protocol.CodeOK, protocol.CodeBusy, protocol.CodeBusy} {
+	for i, want := range []protocol.Code{protocol.CodeOK, protocol.CodeMalformed, protocol.CodeOK, protocol.CodeBusy, protocol.CodeOK} {
 		if got := out.Transactions[i]; got.Code != want || (want != protocol.CodeOK) != (got.Message != "") {
 			t.Errorf("transaction %d: %+v, want code %d", i, got, want)
 		}
-	}
-	if len(b.submitted) != 4 {
-		t.Errorf("the backend was asked %d times, must be 4: nothing after the one without room", len(b.submitted))
 	}
 	for _, bad := range [][]byte{{}, {5, 1}, protocol.JoinTransactions(make([][]byte, protocol.MaxTransactions+1))} {
 		if answer := ask(s, http.MethodPost, "/v1/transactions", bad, "Content-Type", rest.TypeTransactions); answer.Code/100 != 4 {

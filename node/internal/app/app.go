@@ -91,7 +91,9 @@ type Totals struct {
 // New makes an application.
 func New(c Config) *App {
 	a := &App{Config: c, logs: newContractLogs(), committed: make(chan struct{})}
-	a.Pool = pool.New(pool.Config{ChainID: c.Genesis.ChainID, Check: a.Check, MaxTxs: c.WaitingTxs, MaxBytes: c.WaitingBytes})
+	a.Pool = pool.New(pool.Config{
+		ChainID: c.Genesis.ChainID, Check: a.Check, Prepare: c.Machine.Prepare, MaxTxs: c.WaitingTxs, MaxBytes: c.WaitingBytes,
+	})
 	return a
 }
 

@@ -62,3 +62,42 @@ func TestWhatIsRememberedIsBounded(t *testing.T) {
 		}
 	}
 }
+
+// What many were checked together comes to what each comes to alone.
+func TestPrepareChangesNoAnswer(t *testing.T) {
+	together, alone := newLedger(t), newLedger(t)
+	var raws [][]byte
+	for i := range uint64(3 * checkedTogether) {
+		raw := together.sign("producer", readings(i, 1+int(i%3)))
+		switch i % 7 {
+		case 1: // another signature, in form
+			raw[len(raw)-10] ^= 1
+		case 2: // no signature
+			raw = append(raw[:len(raw)-protocol.SignatureBytes], make([]byte, protocol.SignatureBytes)...)
+		case 3: // another body
+			raw[len(raw)-protocol.SignatureBytes-1] ^= 1
+		case 4:
+			raw = raw[:i]
+		}
+		raws = append(raws, raw, bytes.Clone(raw))
+	}
+	together.machine.Prepare(raws)
+	if len(together.machine.seen.young) == 0 || len(alone.machine.seen.young) != 0 {
+		t.Fatal("nothing was prepared")
+	}
+	_, blockErrs := alone.machine.checkAll(raws) // a validator that sees them first in a block
+	alone = newLedger(t)
+	for i, raw := range raws {
+		prepared, err := together.machine.check(raw)
+		single, want := alone.machine.check(raw)
+		got, _ := protocol.CodeOf(err)
+		if code, _ := protocol.CodeOf(want); code != got || (prepared == nil) != (single == nil) {
+			t.Fatalf("transaction %d: %v together, %v alone", i, err, want)
+		} else if inBlock, _ := protocol.CodeOf(blockErrs[i]); inBlock != code {
+			t.Fatalf("transaction %d: %v in a block, %v alone", i, blockErrs[i], want)
+		}
+		if prepared != nil && prepared.ID != single.ID {
+			t.Fatalf("transaction %d is %s together, %s alone", i, prepared.ID, single.ID)
+		}
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"testing"
 	"time"
 
@@ -143,9 +144,12 @@ func (l *ledger) singles(c *costs, arrived [][]byte) {
 	head := l.store.Head()
 	view := &remembered{l.view(), map[string][]byte{}, map[string][]state.KV{}}
 	c.step("check", func() {
-		for _, tx := range arrived {
-			if err := l.machine.CheckTx(view, head, tx); err != nil {
-				c.b.Fatal(err)
+		for message := range slices.Chunk(arrived, protocol.MaxTransactions) {
+			l.machine.Prepare(message)
+			for _, tx := range message {
+				if err := l.machine.CheckTx(view, head, tx); err != nil {
+					c.b.Fatal(err)
+				}
 			}
 		}
 	})

@@ -171,8 +171,8 @@ func (l *Link) Receive(octets []byte) (refused int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	for _, raw := range m.txs {
-		if _, err := l.pool.add(raw, l); err != nil {
+	for _, err := range l.pool.addAll(m.txs, l) {
+		if err != nil {
 			refused++
 		}
 	}

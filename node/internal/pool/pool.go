@@ -27,6 +27,9 @@ type Config struct {
 	// Check decides whether a transaction may wait. It is called by many
 	// goroutines; its error is the refusal.
 	Check func(raw []byte) error
+	// Prepare is told of the transactions that Check is asked about next, where
+	// they are several; it may be nil.
+	Prepare func(raws [][]byte)
 	// MaxTxs and MaxBytes bound what waits from clients of this node; peers may
 	// bring a quarter more, so that a node whose clients fill it still takes
 	// part.
@@ -81,24 +84,61 @@ func New(c Config) *Pool {
 // Add takes a transaction from a client. The same one again, waiting or
 // committed a while ago, is harmless. The error is a refusal: of Check, or BUSY
 // where no more may wait.
-func (p *Pool) Add(raw []byte) (protocol.Hash, error) { return p.add(raw, nil) }
-
-// add takes a transaction from a link's peer, or from a client.
-func (p *Pool) add(raw []byte, from *Link) (protocol.Hash, error) {
+func (p *Pool) Add(raw []byte) (protocol.Hash, error) {
 	id, err := protocol.TxID(p.ChainID, raw)
 	if err != nil {
 		return id, err
 	}
+	return id, p.add(raw, id, nil)
+}
+
+// AddAll takes many from a client, in order. Once one finds no room, those after
+// it are refused alike, so that what builds on it does not overtake it.
+func (p *Pool) AddAll(raws [][]byte) []error { return p.addAll(raws, nil) }
+
+// addAll takes transactions from a link's peer, or from a client.
+func (p *Pool) addAll(raws [][]byte, from *Link) []error {
+	errs, ids := make([]error, len(raws)), make([]protocol.Hash, len(raws))
+	fresh := make([][]byte, 0, len(raws))
+	for i, raw := range raws {
+		if ids[i], errs[i] = protocol.TxID(p.ChainID, raw); errs[i] != nil {
+			continue
+		}
+		if known, err := p.admit(ids[i], len(raw), from); !known && err == nil {
+			fresh = append(fresh, raw)
+		}
+	}
+	if p.Prepare != nil && len(fresh) > 1 {
+		p.Prepare(fresh)
+	}
+	var full error
+	for i, raw := range raws {
+		if full != nil {
+			errs[i] = full
+		}
+		if errs[i] != nil {
+			continue
+		}
+		errs[i] = p.add(raw, ids[i], from)
+		if code, _ := protocol.CodeOf(errs[i]); code == protocol.CodeBusy {
+			full = errs[i]
+		}
+	}
+	return errs
+}
+
+// add takes a transaction from a link's peer, or from a client.
+func (p *Pool) add(raw []byte, id protocol.Hash, from *Link) error {
 	if known, err := p.admit(id, len(raw), from); known || err != nil {
-		return id, err
+		return err
 	}
 	if err := p.Check(raw); err != nil {
-		return id, err
+		return err
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if known, err := p.admitLocked(id, len(raw), from); known || err != nil {
-		return id, err
+		return err
 	}
 	raw = bytes.Clone(raw) // it may lie in a message that would be kept whole
 	it := &item{id: id, raw: raw, seq: p.next, own: from == nil, since: p.Now()}
@@ -119,7 +159,7 @@ func (p *Pool) add(raw []byte, from *Link) (protocol.Hash, error) {
 			}
 		}
 	}
-	return id, nil
+	return nil
 }
 
 func (p *Pool) admit(id protocol.Hash, size int, from *Link) (known bool, err error) {

@@ -299,6 +299,11 @@ func TestRoom(t *testing.T) {
 	if _, err := p.Add(tx(1000)); !busy(err) {
 		t.Errorf("too many bytes: %v", err)
 	}
+	for i, err := range p.AddAll([][]byte{[]byte("short"), tx(1000), tx(300)}) { // the last one would fit
+		if code, _ := protocol.CodeOf(err); code != []protocol.Code{protocol.CodeMalformed, protocol.CodeBusy, protocol.CodeBusy}[i] {
+			t.Errorf("%d of many: %v", i, err)
+		}
+	}
 	refused := tx(0)
 	refused[0] = 1
 	var refusal *protocol.Error
