@@ -43,6 +43,10 @@ type pipe struct {
 	careful  int // events a batch while the ledger refuses some event; 0 is as many as set. Guarded by sending
 	calm     int // events that were final since it last did. The settler's
 
+	appends     bool // its records have no positions of their own; guarded by sending
+	renumber    bool // what waits takes new sequences once the producer is made; guarded by sending
+	overtakings int  // how often it did; guarded by sending
+
 	mu      sync.Mutex
 	next    uint64  // position after the last record taken; guarded by mu
 	waiting []*item // in order; guarded by mu
@@ -134,6 +138,7 @@ func (p *pipe) take(ctx context.Context, r *record.Record, placed bool) error {
 	if placed {
 		position = r.Position
 	}
+	p.appends = !placed
 	event, why := p.mapping.Event(p.name, position, r)
 	if why == nil {
 		why = p.granted(&event)
@@ -368,6 +373,8 @@ func (p *pipe) mend(ctx context.Context, err error, try int) error {
 		if err := p.narrow(err, try); err != nil {
 			return err
 		}
+	case p.overtaken(err):
+		return p.goBehind(ctx, try)
 	case final(err):
 		return fmt.Errorf("stream %s: %w", p.name, err)
 	}
@@ -385,6 +392,11 @@ func (p *pipe) again(ctx context.Context, err error, try int) error {
 			}
 		}
 		if err = p.connect(ctx); err == nil {
+			if p.renumber {
+				if err := p.number(); err != nil {
+					return err
+				}
+			}
 			return p.resend(ctx)
 		}
 		if final(err) || ctx.Err() != nil {
