@@ -119,38 +119,34 @@ func (r *Relayer) lacking(ctx context.Context, ledger *rest.Ledger, events []res
 
 // send shows some events, and answers how many of them are dealt with.
 func (r *Relayer) send(ctx context.Context, indices []uint64, done *Relay) (dealt int, err error) {
-	for try := 0; ; try++ {
+	for try := 0; ; {
 		var t *proof.Testimony
-		if t, err = r.testimony(ctx, indices); err == nil {
-			if t.Receipt == nil { // what it shows holds no event of From's own
-				return len(indices), nil
-			}
+		t, dealt, err = r.testimony(ctx, indices)
+		if errors.Is(err, errLarge) && len(indices) > 1 {
+			indices = indices[:len(indices)/2]
+			continue
+		}
+		if t != nil && err == nil {
 			err = r.show(ctx, t, done)
 		}
 		code, refused := protocol.CodeOf(err)
 		if err == nil || refused && code == protocol.CodeRelayed {
-			return len(t.Receipt.Entries) + done.dropped(indices, t), nil
+			if dealt > 0 {
+				return dealt, nil
+			}
+			if err == nil { // steps went ahead: no try failed, and those that are left are fewer
+				continue
+			}
 		}
-		again := errors.Is(err, errMade) || refused && code == protocol.CodeRelayAnchor
+		again := errors.Is(err, errMade) || refused && (code == protocol.CodeRelayAnchor || code == protocol.CodeRelayed)
 		if !again || try >= relayTries {
 			return 0, err
 		}
 		if err := sleep(ctx, backoff(try+3)); err != nil {
 			return 0, err
 		}
+		try++
 	}
-}
-
-// dropped counts the indices before the last one shown that are not shown.
-func (*Relay) dropped(indices []uint64, t *proof.Testimony) int {
-	last := t.Receipt.Entries[len(t.Receipt.Entries)-1].Index
-	through := 0
-	for _, i := range indices {
-		if i <= last {
-			through++
-		}
-	}
-	return through - len(t.Receipt.Entries)
 }
 
 // show sends a testimony and waits until it is decided about.
@@ -168,51 +164,94 @@ func (r *Relayer) show(ctx context.Context, t *proof.Testimony, done *Relay) err
 	return nil
 }
 
-// errMade marks a testimony that does not hold: nodes answered at different
-// times, or one of them wrongly.
-var errMade = errors.New("the testimony does not hold")
+var (
+	// errMade marks a testimony that does not hold: nodes answered at different
+	// times, or one of them wrongly.
+	errMade = errors.New("the testimony does not hold")
+	// errLarge: with fewer events it fits.
+	errLarge = errors.New("the testimony does not fit a transaction")
+)
 
-// testimony makes and verifies what shows entries, as To will.
-func (r *Relayer) testimony(ctx context.Context, indices []uint64) (*proof.Testimony, error) {
+// testimony makes and verifies, as To will, what shows entries, and answers how
+// many of indices are dealt with once it is shown: none where it is of steps
+// alone, which go ahead. It is nil where those hold no event to show.
+func (r *Relayer) testimony(ctx context.Context, indices []uint64) (t *proof.Testimony, dealt int, err error) {
 	ledger, err := r.To.Ledger(ctx, r.Name, 0)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	t, err := r.steps(ctx, &ledger, false)
+	t, whole, err := r.steps(ctx, &ledger, false)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	steps := t.Steps
-	if t.Receipt, err = r.From.ReceiptOf(ctx, indices); err != nil {
-		return nil, fmt.Errorf("receipt of entries of %s: %w", r.From.ChainID(), err)
+	if !whole {
+		return t, 0, r.verify(t, &ledger)
+	}
+	ahead := *t
+	if t.Receipt, dealt, err = r.receipt(ctx, indices); err != nil || t.Receipt == nil {
+		return nil, dealt, err
+	}
+	err = r.verify(t, &ledger)
+	if err == nil && !fits(t) {
+		err = errLarge
+	}
+	if err != nil && !isRefusal(err) && len(ahead.Steps) > 0 && r.verify(&ahead, &ledger) == nil {
+		return &ahead, 0, nil // together they are too much, or the validators changed meanwhile
+	}
+	return t, dealt, err
+}
+
+func isRefusal(err error) bool {
+	_, refused := protocol.CodeOf(err)
+	return refused
+}
+
+// fits says whether a transaction can carry a testimony.
+func fits(t *proof.Testimony) bool {
+	body, err := t.MarshalBinary()
+	return err == nil && len(body) <= protocol.MaxTxBytes-envelopeBytes
+}
+
+// receipt fetches one of those entries that hold an event of From's own, and
+// answers how many of indices it speaks for; nil where none of them does.
+func (r *Relayer) receipt(ctx context.Context, indices []uint64) (receipt *proof.BatchReceipt, dealt int, err error) {
+	if receipt, err = r.receiptOf(ctx, indices); err != nil {
+		return nil, 0, err
 	}
 	own := indices[:0:0]
-	for i := range t.Receipt.Entries {
-		e := &t.Receipt.Entries[i]
+	for i := range receipt.Entries {
+		e := &receipt.Entries[i]
 		if !e.Withheld && (e.Entry.Kind == protocol.EntryEvent || e.Entry.Kind == protocol.EntryEmitted) && len(e.Payload) <= protocol.MaxForeignRecord {
 			own = append(own, e.Index)
 		}
 	}
-	switch {
-	case len(own) == 0:
-		t.Receipt = nil
-		return t, nil
-	case len(own) < len(t.Receipt.Entries): // some are of a third ledger, erased, or too large
-		if t.Receipt, err = r.From.ReceiptOf(ctx, own); err != nil {
-			return nil, err
+	if len(own) == 0 {
+		return nil, len(receipt.Entries), nil
+	}
+	if len(own) < len(receipt.Entries) { // some are of a third ledger, erased, or too large
+		if receipt, err = r.receiptOf(ctx, own); err != nil {
+			return nil, 0, err
 		}
 	}
-	if err = r.verify(t, &ledger); !errors.Is(err, errMade) || len(steps) == 0 {
-		return t, err
-	}
-	// The steps may end before the set that signs now: they go ahead.
-	ahead := &proof.Testimony{ChainID: t.ChainID, Validators: t.Validators, Steps: steps}
-	if r.verify(ahead, &ledger) == nil {
-		if shown := r.show(ctx, ahead, &Relay{}); shown != nil {
-			return t, fmt.Errorf("%w: %v", errMade, shown)
+	last := receipt.Entries[len(receipt.Entries)-1].Index
+	for _, i := range indices {
+		if i <= last {
+			dealt++
 		}
 	}
-	return t, err
+	return receipt, dealt, nil
+}
+
+// receiptOf fetches one that proves some of the entries, at least the first.
+func (r *Relayer) receiptOf(ctx context.Context, indices []uint64) (*proof.BatchReceipt, error) {
+	receipt, err := r.From.ReceiptOf(ctx, indices)
+	if err != nil {
+		return nil, fmt.Errorf("receipt of entries of %s: %w", r.From.ChainID(), err)
+	}
+	if len(receipt.Entries) == 0 {
+		return nil, fmt.Errorf("%w: %s proves none of %d entries", errMade, r.From.ChainID(), len(indices))
+	}
+	return receipt, nil
 }
 
 // verify checks a testimony as To will.
@@ -232,63 +271,102 @@ func (r *Relayer) verify(t *proof.Testimony, ledger *rest.Ledger) error {
 }
 
 // steps begins a testimony: the set that To trusts, and the way to the one that
-// signs now, where that is another, or where it was seen long ago.
-func (r *Relayer) steps(ctx context.Context, ledger *rest.Ledger, still bool) (*proof.Testimony, error) {
+// signs now, where that is another, or where it was seen long ago. It is not
+// whole where the way is longer than a testimony can be: the rest is another's.
+func (r *Relayer) steps(ctx context.Context, ledger *rest.Ledger, still bool) (t *proof.Testimony, whole bool, err error) {
+	t, before, err := r.trusted(ctx, ledger)
+	if err != nil {
+		return nil, false, err
+	}
+	head, err := r.From.Head(ctx)
+	if err != nil {
+		return nil, false, fmt.Errorf("reading %s: %w", r.From.ChainID(), err)
+	}
+	w := way{Testimony: t, bytes: len(t.Validators) * setBytes}
+	var resting *proof.TrustStep // says that the newest set still signs
+	pages := 0
+	for from, began := ledger.Seen, uint64(0); from < head.Height && from != began; pages++ {
+		path, err := r.From.TrustPath(ctx, from)
+		if err != nil {
+			return nil, false, fmt.Errorf("steps of trust of %s: %w", r.From.ChainID(), err)
+		}
+		began = from
+		for i := range path.Steps {
+			s := &path.Steps[i]
+			next, err := proof.NewAnchor(t.ChainID, s.Next)
+			if err != nil {
+				return nil, false, err
+			}
+			s.Next, from, resting = next.Validators(), s.Commit.Height, s
+			if after := next.SetHash(); after != before {
+				if !w.add(s) {
+					return t, false, nil
+				}
+				before, resting = after, nil
+				if !s.Skip {
+					from++ // the first height that it signs
+				}
+			}
+		}
+	}
+	old := time.Since(time.UnixMilli(int64(ledger.AtMs))) > time.Duration(ledger.PeriodMs)*time.Millisecond/3
+	if resting != nil && (still || old || pages > 1) { // whoever looks next has not so far to go
+		return t, w.add(resting), nil
+	}
+	return t, true, nil
+}
+
+// way counts what the steps of a testimony take.
+type way struct {
+	*proof.Testimony
+	bytes, signatures int
+}
+
+// add adds a step, if it leaves half of what a testimony may have to a receipt,
+// or is the first one.
+func (w *way) add(s *proof.TrustStep) bool {
+	w.bytes += stepBytes(s)
+	w.signatures += len(s.Commit.Signatures)
+	n := len(w.Steps)
+	if n == proof.MaxTestimonySteps || n > 0 && (w.signatures > proof.MaxTestimonySignatures/2 || w.bytes > protocol.MaxTxBytes/2) {
+		return false
+	}
+	w.Steps = append(w.Steps, *s)
+	return true
+}
+
+// trusted begins a testimony with the set that To trusts.
+func (r *Relayer) trusted(ctx context.Context, ledger *rest.Ledger) (t *proof.Testimony, hash protocol.Hash, err error) {
 	set, err := r.From.Validators(ctx, ledger.Since)
 	if err != nil {
-		return nil, fmt.Errorf("validators of %s: %w", r.From.ChainID(), err)
+		return nil, hash, fmt.Errorf("validators of %s: %w", r.From.ChainID(), err)
 	}
-	t := &proof.Testimony{ChainID: ledger.ChainID}
+	t = &proof.Testimony{ChainID: ledger.ChainID}
 	for _, v := range set.Validators {
 		t.Validators = append(t.Validators, proof.Validator{PubKey: proof.ValidatorKey(v.Key), Power: v.Power})
 	}
-	hash, err := t.SetHash()
-	if err != nil {
-		return nil, err
-	}
-	if hash != ledger.Set {
-		return nil, fmt.Errorf("%s has validators %s at height %d, %s trusts %s: one of them is another ledger than is meant",
-			r.From.ChainID(), hash, ledger.Since, r.To.ChainID(), ledger.Set)
-	}
-	path, err := r.From.TrustPath(ctx, ledger.Seen)
-	if err != nil {
-		return nil, fmt.Errorf("steps of trust of %s: %w", r.From.ChainID(), err)
-	}
 	from, err := proof.NewAnchor(t.ChainID, t.Validators)
 	if err != nil {
-		return nil, err
+		return nil, hash, err
+	}
+	if hash = from.SetHash(); hash != ledger.Set {
+		return nil, hash, fmt.Errorf("%s has validators %s at height %d, %s trusts %s: one of them is another ledger than is meant",
+			r.From.ChainID(), hash, ledger.Since, r.To.ChainID(), ledger.Set)
 	}
 	t.Validators = from.Validators()
-	changes := 0 // steps up to the last one to another set
-	before := hash
-	for i := range path.Steps {
-		next, err := proof.NewAnchor(t.ChainID, path.Steps[i].Next)
-		if err != nil {
-			return nil, err
-		}
-		path.Steps[i].Next = next.Validators()
-		if after := next.SetHash(); after != before {
-			before, changes = after, i+1
-		}
-	}
-	seen := time.UnixMilli(int64(ledger.AtMs))
-	if old := time.Since(seen) > time.Duration(ledger.PeriodMs)*time.Millisecond/3; still || old {
-		changes = len(path.Steps)
-	}
-	t.Steps = fitting(path.Steps[:min(changes, proof.MaxTestimonySteps)])
-	return t, nil
+	return t, hash, nil
 }
 
-// fitting are as many steps as leave half of a testimony's signatures to a
-// receipt, and at least one. Those that follow are another testimony's.
-func fitting(steps []proof.TrustStep) []proof.TrustStep {
-	signatures := 0
-	for i := range steps {
-		if signatures += len(steps[i].Commit.Signatures); i > 0 && signatures > proof.MaxTestimonySignatures/2 {
-			return steps[:i]
-		}
-	}
-	return steps
+// Bounds of what a testimony's parts take, each as large as its numbers can be.
+const (
+	setBytes      = 32 + 10      // a validator: key and power
+	signedBytes   = 64 + 10 + 10 // a signature, its place and its time
+	besideBytes   = 512          // the rest of a step
+	envelopeBytes = 1 << 10      // of a transaction, around a testimony
+)
+
+func stepBytes(s *proof.TrustStep) int {
+	return besideBytes + len(s.Next)*setBytes + len(s.Commit.Signatures)*signedBytes
 }
 
 // refresh has To see that the validators still sign, where it last saw that
@@ -297,7 +375,7 @@ func (r *Relayer) refresh(ctx context.Context, ledger *rest.Ledger, done *Relay)
 	if time.Since(time.UnixMilli(int64(ledger.AtMs))) < time.Duration(ledger.PeriodMs)*time.Millisecond/3 {
 		return nil
 	}
-	t, err := r.steps(ctx, ledger, true)
+	t, _, err := r.steps(ctx, ledger, true)
 	if err != nil || len(t.Steps) == 0 {
 		return err
 	}
