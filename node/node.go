@@ -268,6 +268,9 @@ func (n *Node) Close() {
 		n.cometDBs = nil
 	}
 	n.comet = nil
+	if n.app != nil {
+		n.app.Stop()
+	}
 	for _, db := range n.cometDBs {
 		if err := db.Close(); err != nil {
 			n.log.Warn("CometBFT's data did not close in order", "err", err)

@@ -27,6 +27,17 @@ type Block struct {
 	Gas          uint64 // used by deliveries and by looking for them
 }
 
+// hash tells the block from every other, as that of a header does.
+func (b *Block) hash() []byte {
+	h := sha256.New()
+	fmt.Fprintln(h, b.Height, b.Time.UnixNano(), len(b.Txs))
+	for _, tx := range b.Txs {
+		fmt.Fprintln(h, len(tx))
+		h.Write(tx)
+	}
+	return h.Sum(nil)
+}
+
 // Outcome is what the ledger decided about a transaction.
 type Outcome struct {
 	protocol.Outcome
@@ -129,7 +140,9 @@ func (l *Ledger) keepCode(block *Block) error {
 
 // accept asks the application, as a validator that votes would.
 func (l *Ledger) accept(block *Block) error {
-	res, err := l.app.ProcessProposal(ctx, &abci.RequestProcessProposal{Txs: block.Txs, Height: int64(block.Height), Time: block.Time})
+	res, err := l.app.ProcessProposal(ctx, &abci.RequestProcessProposal{
+		Hash: block.hash(), Txs: block.Txs, Height: int64(block.Height), Time: block.Time,
+	})
 	if err != nil {
 		return fmt.Errorf("sim: %w", err)
 	}
@@ -171,7 +184,9 @@ func (b *Block) same(other *Block) error {
 func (l *Ledger) finalize(block *Block) (err error) {
 	defer l.recoverHalt(&err)
 	before := l.app.Totals()
-	res, err := l.app.FinalizeBlock(ctx, &abci.RequestFinalizeBlock{Height: int64(block.Height), Time: block.Time, Txs: block.Txs})
+	res, err := l.app.FinalizeBlock(ctx, &abci.RequestFinalizeBlock{
+		Hash: block.hash(), Height: int64(block.Height), Time: block.Time, Txs: block.Txs,
+	})
 	if err != nil {
 		return fmt.Errorf("sim: %w", err)
 	}

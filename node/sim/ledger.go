@@ -124,6 +124,9 @@ func (l *Ledger) open() error {
 // Close ends the ledger and frees its memory.
 func (l *Ledger) Close() error {
 	var err error
+	if l.app != nil {
+		l.app.Stop()
+	}
 	if l.store != nil {
 		err = l.store.Close()
 		l.store = nil
@@ -140,6 +143,7 @@ func (l *Ledger) Close() error {
 func (l *Ledger) Crash() error { return l.crash(loss{}) }
 
 func (l *Ledger) crash(loss loss) error {
+	l.app.Stop()
 	after := l.disk.crash(loss)
 	if err := l.store.Close(); err != nil {
 		return fmt.Errorf("sim: %w", err)

@@ -219,6 +219,9 @@ func (w *world) step() error {
 		w.stats.lagged++
 	}
 	for i, l := range w.others {
+		if err := w.votedDown(l, block); err != nil {
+			return fmt.Errorf("replica %d: %w", i, err)
+		}
 		if l == w.crashing {
 			err = w.crash(block)
 		} else {
@@ -232,6 +235,19 @@ func (w *world) step() error {
 		}
 	}
 	return w.scrub()
+}
+
+// votedDown offers proposals to a replica that are not decided in the end. It
+// begins to execute each.
+func (w *world) votedDown(l *Ledger, block *Block) error {
+	for range w.random.IntN(3) {
+		other := &Block{Height: block.Height, Time: block.Time.Add(time.Duration(w.random.IntN(3)) * time.Millisecond)}
+		other.Txs = block.Txs[:w.random.IntN(len(block.Txs)+1)]
+		if err := l.accept(other); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // crash applies a block to the replica that crashes: before, in the middle,

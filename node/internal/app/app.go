@@ -6,6 +6,8 @@
 //
 //   - ProcessProposal is a pure function of the block: it checks form and
 //     signatures, never the state of this node.
+//   - Execution may begin while a block is voted on; it leaves no trace unless
+//     that block is decided.
 //   - Nothing is persisted before Commit, and Commit is one synced atomic
 //     batch; so the store may lag CometBFT's block store (its handshake replays
 //     the missing blocks) but never leads it.
@@ -71,8 +73,8 @@ type App struct {
 	logs    *contractLogs
 	refused refusals // peers
 
-	block    *store.Batch // executed and sealed, not committed; consensus goroutine only
-	executed machine.Result
+	block *execution // decided, not committed; consensus goroutine only
+	ahead *execution // of a proposal that is voted on; consensus goroutine only
 
 	mu        sync.Mutex
 	committed chan struct{} // closed at the next commit; guarded by mu
@@ -185,29 +187,23 @@ func (a *App) ProcessProposal(_ context.Context, req *abci.RequestProcessProposa
 		a.Log.Warn("proposal refused", "height", req.Height, "proposer", fmt.Sprintf("%X", req.ProposerAddress), "err", err)
 		return &abci.ResponseProcessProposal{Status: abci.ResponseProcessProposal_REJECT}, nil
 	}
+	a.beginAhead(req.Hash, machine.Block{
+		Height: uint64(req.Height), TimeMs: req.Time.UnixMilli(), Txs: req.Txs, Misbehaviour: misbehaviour(req.Misbehavior),
+	})
 	return &abci.ResponseProcessProposal{Status: abci.ResponseProcessProposal_ACCEPT}, nil
 }
 
 // FinalizeBlock executes a decided block. It writes nothing.
 func (a *App) FinalizeBlock(_ context.Context, req *abci.RequestFinalizeBlock) (*abci.ResponseFinalizeBlock, error) {
 	defer a.haltOnPanic("execute", req.Height)
-	start := time.Now()
 	if a.block != nil { // CometBFT was interrupted between FinalizeBlock and Commit
-		a.block.Discard()
+		a.block.batch.Discard()
 		a.block = nil
 	}
-	batch := a.Store.Begin(uint64(req.Height), req.Time.UnixMilli())
-	result, err := a.Machine.Execute(batch, machine.Block{
+	a.block = a.executed(req.Hash, machine.Block{
 		Height: uint64(req.Height), TimeMs: req.Time.UnixMilli(), Txs: req.Txs, Misbehaviour: misbehaviour(req.Misbehavior),
 	})
-	if err != nil {
-		a.halt(fmt.Errorf("execute block %d: %w", req.Height, err))
-	}
-	head, err := batch.Seal()
-	if err != nil {
-		a.halt(fmt.Errorf("seal block %d: %w", req.Height, err))
-	}
-	a.block, a.executed = batch, result
+	result, head := &a.block.result, &a.block.head
 	response := &abci.ResponseFinalizeBlock{
 		AppHash: head.AppHash[:], TxResults: make([]*abci.ExecTxResult, len(result.Outcomes)), ValidatorUpdates: validatorUpdates(result.Validators),
 	}
@@ -220,7 +216,7 @@ func (a *App) FinalizeBlock(_ context.Context, req *abci.RequestFinalizeBlock) (
 			a.Log.Info("transaction refused", "height", req.Height, "tx", out.TxID, "code", out.Code.Name(), "why", out.Text)
 		}
 	}
-	a.count(result, time.Since(start))
+	a.count(result, a.block.took)
 	return response, nil
 }
 
@@ -228,12 +224,13 @@ func (a *App) FinalizeBlock(_ context.Context, req *abci.RequestFinalizeBlock) (
 func (a *App) Commit(context.Context, *abci.RequestCommit) (*abci.ResponseCommit, error) {
 	defer a.haltOnPanic("commit", int64(a.Store.Head().Height)+1)
 	start := time.Now()
-	if err := a.block.Commit(); err != nil {
+	if err := a.block.batch.Commit(); err != nil {
 		a.halt(fmt.Errorf("commit block %d: %w", a.Store.Head().Height+1, err))
 	}
+	result := &a.block.result
 	a.block = nil
-	a.decided(a.executed.Outcomes)
-	a.logs.add(a.Store.Head().Height, a.executed.Logs)
+	a.decided(result.Outcomes)
+	a.logs.add(a.Store.Head().Height, result.Logs)
 	a.mu.Lock()
 	a.totals.CommitSeconds += time.Since(start).Seconds()
 	close(a.committed)
@@ -266,7 +263,7 @@ func (a *App) Totals() Totals {
 	return a.totals
 }
 
-func (a *App) count(result machine.Result, took time.Duration) {
+func (a *App) count(result *machine.Result, took time.Duration) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	t := &a.totals
@@ -296,12 +293,16 @@ func (a *App) halt(err error) {
 // panic and leave a process behind that answers but no longer decides.
 func (a *App) haltOnPanic(doing string, height int64) {
 	if r := recover(); r != nil {
-		err, isErr := r.(error)
-		if !isErr {
-			err = fmt.Errorf("%v", r)
-		}
-		a.Log.Error("broken invariant", "doing", doing, "height", height, "err", err, "stack", string(debug.Stack()))
-		a.Halt(fmt.Errorf("%s block %d: %w", doing, height, err))
-		panic(err)
+		a.haltBroken(doing, height, &brokenInvariant{r, debug.Stack()})
 	}
+}
+
+func (a *App) haltBroken(doing string, height int64, b *brokenInvariant) {
+	err, isErr := b.cause.(error)
+	if !isErr {
+		err = fmt.Errorf("%v", b.cause)
+	}
+	a.Log.Error("broken invariant", "doing", doing, "height", height, "err", err, "stack", string(b.stack))
+	a.Halt(fmt.Errorf("%s block %d: %w", doing, height, err))
+	panic(err)
 }
