@@ -3,6 +3,7 @@ package node
 import (
 	"fmt"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -22,6 +23,10 @@ type gossip struct {
 	pool   *pool.Pool
 	log    *slog.Logger
 	behind func() bool // this node catches up with the chain: it could not judge what it is sent
+
+	mu      sync.Mutex
+	stopped bool           // no peer is talked to any more; guarded by mu
+	work    sync.WaitGroup // what talks to peers; added to under mu
 }
 
 const (
@@ -63,12 +68,26 @@ func (g *gossip) InitPeer(peer p2p.Peer) p2p.Peer {
 
 // AddPeer begins to talk to a peer, until it stops.
 func (g *gossip) AddPeer(peer p2p.Peer) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.stopped {
+		return
+	}
 	link := g.pool.Join()
-	go func() {
+	g.work.Go(func() {
 		defer link.Leave()
 		g.send(peer, link)
-	}()
-	go g.check(peer, link)
+	})
+	g.work.Go(func() { g.check(peer, link) })
+}
+
+// OnStop waits until nothing is checked for a peer any more: the stores that
+// checks read are closed next. The peers have been stopped before.
+func (g *gossip) OnStop() {
+	g.mu.Lock()
+	g.stopped = true
+	g.mu.Unlock()
+	g.work.Wait()
 }
 
 // send sends a peer what its link says.

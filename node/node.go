@@ -267,7 +267,6 @@ func (n *Node) Close() {
 		n.comet.Wait()
 		n.cometDBs = nil
 	}
-	n.comet = nil
 	if n.app != nil {
 		n.app.Stop()
 	}
