@@ -48,8 +48,16 @@ func ReadFees(s Reader) (*Fees, error) {
 	if err != nil || !ok {
 		return nil, err
 	}
+	f, err := decodeFees(value)
+	if err != nil {
+		return nil, damaged(own(keyFees), err)
+	}
+	return f, nil
+}
+
+func decodeFees(value []byte) (*Fees, error) {
 	if len(value) < 36 {
-		return nil, damaged(own(keyFees), fmt.Errorf("%d bytes", len(value)))
+		return nil, fmt.Errorf("%d bytes", len(value))
 	}
 	return &Fees{
 		To: protocol.Address(value), PerEvent: binary.BigEndian.Uint64(value[20:]),

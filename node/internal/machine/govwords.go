@@ -20,14 +20,13 @@ func schemaWords(k []byte) Words {
 	case len(k) > 1 && k[0] == protocol.SchemaKeyText:
 		return Words{Kind: "schema text", Name: hex.EncodeToString(k[1:])}
 	}
-	return Words{Kind: "schema", Name: hex.EncodeToString(k)}
+	return Words{}
 }
 
 // govWords puts a key of governance into words; k is behind its first byte.
 func govWords(k []byte) Words {
-	other := Words{Kind: "governance", Name: hex.EncodeToString(k)}
 	if len(k) == 0 {
-		return other
+		return Words{}
 	}
 	rest := k[1:]
 	switch {
@@ -52,5 +51,5 @@ func govWords(k []byte) Words {
 	case k[0] == protocol.GovKeyDispute && len(rest) == 8:
 		return Words{Kind: "dispute", Name: number(rest)}
 	}
-	return other
+	return Words{}
 }

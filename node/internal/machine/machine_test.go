@@ -62,7 +62,7 @@ func newLedgerOf(t testing.TB, change func(*genesis.Document)) *ledger {
 		t.Fatal(err)
 	}
 	l.commit(b)
-	t.Cleanup(func() { l.store.Close() })
+	t.Cleanup(func() { knownKeys(t, l); l.store.Close() })
 	return l
 }
 

@@ -3,14 +3,13 @@ package machine
 import (
 	"encoding/binary"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"strconv"
-	"time"
 	"unicode"
 	"unicode/utf8"
 
 	"github.com/cairn-ledger/cairn/client/protocol"
+	"github.com/cairn-ledger/cairn/node/internal/bank"
 	"github.com/cairn-ledger/cairn/node/internal/membership"
 )
 
@@ -21,10 +20,23 @@ type Words struct {
 	Contract protocol.Address `json:"contract,omitzero"` // whose it is
 }
 
-// DescribeKey puts a key into words. What is not of a known form is in hex.
+// unknown is what a key is of that no part of the ledger writes.
+const unknown = "unknown"
+
+// DescribeKey puts a key into words. One of no form that the ledger writes is
+// unknown, and in hex.
 func DescribeKey(k []byte) Words {
+	words := describe(k)
+	if words.Kind == "" {
+		return Words{Kind: unknown, Name: hex.EncodeToString(k)}
+	}
+	return words
+}
+
+// describe answers no kind for a key of no known form.
+func describe(k []byte) Words {
 	if len(k) == 0 {
-		return Words{Kind: "unknown"}
+		return Words{}
 	}
 	rest := k[1:]
 	if len(rest) >= 20 {
@@ -71,14 +83,15 @@ func DescribeKey(k []byte) Words {
 	case protocol.LedgerPrefix:
 		return ledgerWords(rest)
 	case membership.Prefix:
-		return Words{Kind: "use of an account", Name: hex.EncodeToString(rest)}
+		kind, name, _ := membership.DescribeKey(rest)
+		return Words{Kind: kind, Name: name}
 	}
-	return Words{Kind: "other", Name: hex.EncodeToString(k)}
+	return Words{}
 }
 
 func bankKey(k []byte) Words {
 	if len(k) == 0 {
-		return Words{Kind: "bank"}
+		return Words{}
 	}
 	rest := k[1:]
 	switch {
@@ -95,7 +108,8 @@ func bankKey(k []byte) Words {
 	case k[0] == protocol.BankSchedule && len(rest) == 8:
 		return Words{Kind: "schedule", Name: number(rest)}
 	}
-	return Words{Kind: "bank", Name: hex.EncodeToString(k)}
+	kind, name, _ := bank.DescribeKey(k)
+	return Words{Kind: kind, Name: name}
 }
 
 // ledgerWords puts a key of another ledger into words; k is behind its first byte.
@@ -109,19 +123,7 @@ func ledgerWords(k []byte) Words {
 		run := binary.BigEndian.Uint64(k[21:])
 		return Words{Kind: "relayed", Name: fmt.Sprintf("of entries %d to %d of %s", run*protocol.RelayedEntries, run*protocol.RelayedEntries+protocol.RelayedEntries-1, protocol.Address(k[1:]))}
 	}
-	return Words{Kind: "ledger", Name: hex.EncodeToString(k)}
-}
-
-// ledgerValue puts a record of another ledger into words.
-func ledgerValue(k, value []byte) string {
-	if len(k) > 1 && k[0] == protocol.LedgerKeyRecord {
-		if record, err := protocol.DecodeLedger(string(k[1:]), value); err == nil {
-			if text, err := json.Marshal(record); err == nil {
-				return string(text)
-			}
-		}
-	}
-	return Readable(value)
+	return Words{}
 }
 
 func number(b []byte) string {
@@ -135,87 +137,8 @@ func timerName(b []byte) string {
 	if len(b) != 17 {
 		return hex.EncodeToString(b)
 	}
-	due := binary.BigEndian.Uint64(b[1:])
-	at := "height " + strconv.FormatUint(due, 10)
-	if b[0] == 1 {
-		at = time.UnixMilli(int64(due)).UTC().Format(time.RFC3339)
-	}
-	return number(b[9:]) + " at " + at
+	return number(b[9:]) + " at " + dueWords(b[0], binary.BigEndian.Uint64(b[1:]))
 }
-
-// DescribeValue puts the value of a key into words; nil is no value.
-func DescribeValue(k, value []byte) string {
-	switch {
-	case value == nil:
-		return "nothing"
-	case len(k) == 0:
-		return Readable(value)
-	}
-	switch k[0] {
-	case prefixStream, prefixErased:
-		return number(value)
-	case prefixReplay:
-		return "executed"
-	case prefixName:
-		if len(value) == 20 {
-			return protocol.Address(value).String()
-		}
-	case prefixCode, prefixManifest:
-		return fmt.Sprintf("%d bytes", len(value))
-	case prefixContract:
-		if len(value) == contractRecordBytes {
-			paused := ""
-			if value[92] != 0 {
-				paused = ", paused"
-			}
-			return fmt.Sprintf("code %s, manifest %s%s", hex.EncodeToString(value[20:28]), hex.EncodeToString(value[52:60]), paused)
-		}
-	case prefixCursor:
-		if len(value) >= 8 {
-			return "entry " + number(value[:8])
-		}
-	case prefixDead:
-		if act, err := protocol.DecodeAct(value); err == nil {
-			if dead, ok := act.(*protocol.DeadLetterAct); ok {
-				return fmt.Sprintf("%s %d", dead.Code.Name(), dead.GuestCode)
-			}
-		}
-	case protocol.BankPrefix:
-		return bankValue(k[1:], value)
-	case protocol.LedgerPrefix:
-		return ledgerValue(k[1:], value)
-	}
-	return Readable(value)
-}
-
-// bankValue puts a record of the bank into words.
-func bankValue(k, value []byte) string {
-	var record any
-	err := errDescribe
-	switch {
-	case len(k) == 0:
-	case k[0] == protocol.BankBalance:
-		b, failed := protocol.DecodeBalance(value)
-		if failed == nil && !b.Frozen {
-			return strconv.FormatUint(b.Amount, 10)
-		}
-		record, err = b, failed
-	case k[0] == protocol.BankAsset:
-		record, err = protocol.DecodeAsset(string(k[1:]), value)
-	case k[0] == protocol.BankAllowance:
-		record, err = protocol.DecodeAllowance(value)
-	case len(k) == 9 && (k[0] == protocol.BankHold || k[0] == protocol.BankStream || k[0] == protocol.BankSchedule):
-		record, err = protocol.DecodeTokenTerms(binary.BigEndian.Uint64(k[1:]), value)
-	}
-	if err == nil {
-		if text, err := json.Marshal(record); err == nil {
-			return string(text)
-		}
-	}
-	return Readable(value)
-}
-
-var errDescribe = fmt.Errorf("no record of a known form")
 
 // maxReadable bounds the octets that Readable shows.
 const maxReadable = 64
