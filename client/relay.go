@@ -50,6 +50,9 @@ const (
 // shows To those that it lacks. Next moves on once all of them are there.
 func (r *Relayer) Step(ctx context.Context, wait time.Duration) (Relay, error) {
 	done := Relay{From: r.Next, Next: r.Next, Sent: []rest.Status{}}
+	if r.To.config.As != nil {
+		return done, protocol.Refuse(protocol.CodeMultisigTerms, "an account of several members cannot relay: by the time they agree the testimony is out of date; relay with the key of any account that has a role, which vouches for nothing")
+	}
 	page, err := r.From.EventsSince(ctx, r.Next, relayLook, wait)
 	if err != nil {
 		return done, fmt.Errorf("reading %s: %w", r.From.ChainID(), err)

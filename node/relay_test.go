@@ -196,4 +196,9 @@ func (test longWay) run(t *testing.T) {
 	if done, err = relayer.Step(background, 0); err != nil || len(done.Sent) != 0 {
 		t.Fatalf("a second look: %+v %v", done, err)
 	}
+	relayer.To = s.client(&client.ActAs{Account: protocol.Address{1}})
+	_, err = relayer.Step(background, 0)
+	if code, _ := protocol.CodeOf(err); code != protocol.CodeMultisigTerms {
+		t.Fatalf("as an account of several members: %v", err)
+	}
 }

@@ -175,7 +175,7 @@ func (s *session) relay(ctx context.Context, o relaying) error {
 // lasting says whether trying again changes nothing until somebody else acts.
 func lasting(err error) bool {
 	code, refused := protocol.CodeOf(err)
-	return refused && !code.Retryable() && (code == protocol.CodeRelayExpired || code == protocol.CodeLedgerUnknown || code == protocol.CodeUnauthorized || code == protocol.CodeRelayChain)
+	return refused && !code.Retryable() && (code == protocol.CodeRelayExpired || code == protocol.CodeMultisigTerms || code == protocol.CodeLedgerUnknown || code == protocol.CodeUnauthorized || code == protocol.CodeRelayChain)
 }
 
 // pause waits, and says whether the time passed before ctx ended.
