@@ -48,11 +48,13 @@ func TestWhoComesLaterIsHeard(t *testing.T) {
 	if c := covering(t, all[3], 1); len(c.Cose) < 3 { // of them one, with what that one collected
 		t.Fatalf("%d", len(c.Cose))
 	}
-	for {
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
 		if c, err := all[0].Newest(); err == nil && len(c.Cose) == 4 {
 			break
 		}
-		time.Sleep(5 * time.Millisecond) // the test's own limit ends it
+		if time.Now().After(deadline) {
+			t.Fatal("the fourth is not heard")
+		}
 	}
 }
 
