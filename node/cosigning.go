@@ -11,6 +11,7 @@ import (
 
 // cosigning carries validators' signatures of the log's checkpoints between
 // peers. Nothing that a peer says here ends its connection: consensus needs it.
+// It works in the keeper's memory alone, so it may end after the stores do.
 type cosigning struct {
 	p2p.BaseReactor
 	node *Node // its keeper is there before a peer is
