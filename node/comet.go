@@ -147,7 +147,7 @@ func (n *Node) newComet(home string) (comet *cmtnode.Node, err error) {
 	}()
 	founding := func() (*cmttypes.GenesisDoc, error) { return cometGenesis(n.genesis) }
 	comet, err = cmtnode.NewNode(cfg, validator, nodeKey, app.Clients(n.app), founding,
-		n.openCometDB, cmtnode.DefaultMetricsProvider(cfg.Instrumentation), cometLogger{n.log.With("in", "cometbft"), &n.stopping},
+		n.openCometDB, cmtnode.DefaultMetricsProvider(cfg.Instrumentation), n.cometLog(),
 		cmtnode.CustomReactors(map[string]p2p.Reactor{
 			"MEMPOOL":   newGossip(n.app.Pool, n.behind, n.log.With("in", "gossip")),
 			"COSIGNING": newCosigning(n),
@@ -156,6 +156,10 @@ func (n *Node) newComet(home string) (comet *cmtnode.Node, err error) {
 		return nil, cometDataError(home, err)
 	}
 	return comet, n.mendWAL(cfg.Consensus.WalFile(), comet.BlockStore().Height())
+}
+
+func (n *Node) cometLog() cometLogger {
+	return cometLogger{n.log.With("in", "cometbft"), &n.stopping, n.fail}
 }
 
 // behind says whether the node fetches blocks that its peers decided before.

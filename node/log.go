@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"log/slog"
 	"sync/atomic"
@@ -27,7 +28,13 @@ func newLogger(c *Config, to io.Writer) (*slog.Logger, error) {
 type cometLogger struct {
 	log      *slog.Logger
 	stopping *atomic.Bool
+	failed   func(error) // consensus has ended for good
 }
+
+// cometFailure is what CometBFT says, and all it does, when its consensus ends
+// by a panic: where its disk is full, say. The process would go on to answer
+// that it is ready.
+const cometFailure = "CONSENSUS FAILURE!!!"
 
 func (l cometLogger) Debug(string, ...any) {} // formatted eagerly, in the hundreds a second
 
@@ -45,8 +52,19 @@ func (l cometLogger) Warn(msg string, pairs ...any) {
 	l.log.Log(context.Background(), level, msg, pairs...)
 }
 
-func (l cometLogger) Error(msg string, pairs ...any) { l.Warn(msg, pairs...) }
+func (l cometLogger) Error(msg string, pairs ...any) {
+	l.Warn(msg, pairs...)
+	if msg == cometFailure && !l.stopping.Load() {
+		var cause any
+		for i := 0; i+1 < len(pairs); i += 2 {
+			if pairs[i] == "err" {
+				cause = pairs[i+1]
+			}
+		}
+		l.failed(fmt.Errorf("consensus failed: %s", firstLine(fmt.Sprint(cause))))
+	}
+}
 
 func (l cometLogger) With(pairs ...any) cmtlog.Logger {
-	return cometLogger{l.log.With(pairs...), l.stopping}
+	return cometLogger{l.log.With(pairs...), l.stopping, l.failed}
 }

@@ -230,13 +230,18 @@ func (n *Node) Run(ctx context.Context) error {
 // halt is called on a goroutine that must not go on. The process ends within
 // seconds, also if stopping in order hangs.
 func (n *Node) halt(err error) {
+	n.fail(err)
+	time.Sleep(5 * time.Second)
+	fmt.Fprintf(os.Stderr, "cairnd: node halted: %v\n", err)
+	os.Exit(ExitFault)
+}
+
+// fail makes Run end with a fault; the first one counts.
+func (n *Node) fail(err error) {
 	select {
 	case n.fault <- err:
 	default:
 	}
-	time.Sleep(5 * time.Second)
-	fmt.Fprintf(os.Stderr, "cairnd: node halted: %v\n", err)
-	os.Exit(ExitFault)
 }
 
 // ErrHalted marks the error of a node that stopped itself: its disk failed, or

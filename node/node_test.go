@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -211,6 +212,28 @@ func TestNodeCommitsRestsAndRestarts(t *testing.T) {
 	}
 	if more := s.submit(s.batch(50, 10)); more.State != rest.StateCommitted || more.Next != 60 {
 		t.Errorf("after the restart: %+v", more)
+	}
+}
+
+// CometBFT's consensus ends where it cannot write, as on a full disk. A node
+// without it halts, and says why: it must not answer that it is ready.
+func TestNodeHaltsWithoutConsensus(t *testing.T) {
+	s := found(t)
+	s.start()
+	s.submit(s.batch(0, 1))
+	if err := os.Rename(filepath.Join(s.home, "data"), filepath.Join(s.home, "gone")); err != nil { // where a vote is noted before it is cast
+		t.Fatal(err)
+	}
+	s.do(http.MethodPost, "/v1/transactions", s.batch(1, 1))
+	select {
+	case err := <-s.ended:
+		if !errors.Is(err, ErrHalted) || !strings.Contains(err.Error(), "consensus failed: ") || strings.Contains(err.Error(), "\n") {
+			t.Errorf("the node ended with %v", err)
+		}
+		s.stop()
+		s.stop = nil
+	case <-time.After(30 * time.Second):
+		t.Fatal("the node runs on without consensus")
 	}
 }
 

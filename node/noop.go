@@ -80,7 +80,7 @@ func (n *Node) newNoopComet(home string, noop *noopApp) (*cmtnode.Node, error) {
 	}
 	founding := func() (*cmttypes.GenesisDoc, error) { return cometGenesis(n.genesis) }
 	return cmtnode.NewNode(cfg, validator, nodeKey, app.Clients(noop), founding, n.openCometDB,
-		cmtnode.DefaultMetricsProvider(cfg.Instrumentation), cometLogger{n.log.With("in", "cometbft"), &n.stopping})
+		cmtnode.DefaultMetricsProvider(cfg.Instrumentation), n.cometLog())
 }
 
 // noopApp counts blocks and tells who waits for a transaction. What it knows
