@@ -55,6 +55,7 @@ type Config struct {
 
 	TimeoutPropose   Duration `toml:"timeout_propose" comment:"How long a round waits for its proposer. CometBFT's 3s makes one dead validator of four cost 4.6s at the 99th percentile; 1s halves that and still covers a slow disk."`
 	IdleBlock        Duration `toml:"idle_block" comment:"How long an idle network waits before it makes an empty block. Timers of contracts that wait for a time of day are at most that late on a network without events."`
+	ExecuteAhead     bool     `toml:"execute_ahead" comment:"Begin to execute a proposal while it is voted on. Leave it on where this node has its cores to itself; validators that share a machine gain nothing and pay 6 % more processor time."`
 	MempoolBytes     int64    `toml:"mempool_bytes" comment:"Bytes of transactions that may wait for a block; beyond it the API answers BUSY."`
 	BlockBytes       int64    `toml:"block_bytes" comment:"Proposed block size limit in bytes, at most the network's 8 MiB. 4 MiB carried 21 MB/s where 1 MiB carried 16.6 and 8 MiB 22."`
 	P2PRate          int64    `toml:"p2p_rate" comment:"Bytes a second to and from one peer. CometBFT's 5 MB/s halves throughput on a local network; lower it on a metered line."`
@@ -85,7 +86,7 @@ func Default() Config {
 		APIAddress: "127.0.0.1:8080", RPCAddress: "127.0.0.1:9080", P2PAddress: "127.0.0.1:10080", Peers: []string{},
 		Witnesses: []string{}, CosignEvery: Duration(time.Second),
 		LogLevel: "info", LogFormat: "text", CacheBytes: 256 << 20, MaxConnections: 4096,
-		TimeoutPropose: Duration(time.Second), IdleBlock: Duration(time.Minute), MempoolBytes: 64 << 20, BlockBytes: 4 << 20,
+		TimeoutPropose: Duration(time.Second), IdleBlock: Duration(time.Minute), ExecuteAhead: true, MempoolBytes: 64 << 20, BlockBytes: 4 << 20,
 		P2PRate: 512 << 20, GossipSleep: Duration(10 * time.Millisecond), MaxPacketPayload: 16 << 10,
 	}
 }

@@ -91,7 +91,7 @@ func Open(home string, c Config, logTo io.Writer) (n *Node, err error) {
 	n.app = app.New(app.Config{
 		Machine: n.newMachine(), Store: n.store, Genesis: n.genesis, Log: n.log,
 		ProposalBytes: c.BlockBytes, WaitingTxs: waitingTxs, WaitingBytes: c.MempoolBytes,
-		KeepBlocks: c.KeepBlocks, Halt: n.halt, TrustPeer: n.trusts,
+		ExecuteAhead: c.ExecuteAhead, KeepBlocks: c.KeepBlocks, Halt: n.halt, TrustPeer: n.trusts,
 	})
 	if n.comet, err = n.newComet(home); err != nil {
 		return n, err

@@ -177,6 +177,7 @@ func (n *Network) configure(i, basePort int, doc *genesis.Document) error {
 	self := n.Nodes[i]
 	c := node.Default()
 	c.Name = self.Name
+	c.ExecuteAhead = len(n.Nodes) == 1 // several share this machine's cores
 	c.APIAddress, c.RPCAddress, c.P2PAddress = loopback(basePort+i), loopback(basePort+rpcOffset+i), loopback(basePort+p2pOffset+i)
 	for j, peer := range n.Nodes {
 		if j != i {

@@ -170,6 +170,7 @@ func (nw *network) start(n *node) {
 	}
 	n.log = log
 	n.cmd = exec.Command(binary(nw.t, "cairnd"), "start", "--home", n.Home)
+	n.cmd.Env = append(os.Environ(), "CAIRN_EXECUTE_AHEAD=true") // as on machines of their own
 	n.cmd.Stdout, n.cmd.Stderr = log, log
 	if err := n.cmd.Start(); err != nil {
 		nw.t.Fatal(err)

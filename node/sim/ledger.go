@@ -116,7 +116,7 @@ func (l *Ledger) open() error {
 	l.machine.AuditTokens()
 	l.app = app.New(app.Config{
 		Machine: l.machine, Store: s, Genesis: l.genesis, Log: l.options.Log, ProposalBytes: l.options.BlockBytes,
-		Halt: func(err error) { l.fault = err },
+		ExecuteAhead: true, Halt: func(err error) { l.fault = err },
 	})
 	return l.handshake()
 }

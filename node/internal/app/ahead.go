@@ -38,7 +38,7 @@ type brokenInvariant struct {
 // beginAhead executes a proposed block. It and the others here are called by
 // CometBFT's consensus goroutine alone, or when that has ended.
 func (a *App) beginAhead(hash []byte, block machine.Block) {
-	if len(hash) == 0 || a.block != nil || a.ahead != nil && bytes.Equal(a.ahead.hash, hash) {
+	if !a.ExecuteAhead || len(hash) == 0 || a.block != nil || a.ahead != nil && bytes.Equal(a.ahead.hash, hash) {
 		return
 	}
 	before, next := a.ahead, &execution{hash: bytes.Clone(hash), done: make(chan struct{})}

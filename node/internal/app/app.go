@@ -52,6 +52,8 @@ type Config struct {
 	// WaitingTxs and WaitingBytes bound what clients may have waiting for a block.
 	WaitingTxs   int
 	WaitingBytes int64
+	// ExecuteAhead begins to execute a proposal while it is voted on.
+	ExecuteAhead bool
 	// KeepBlocks is how many blocks CometBFT keeps; 0 keeps all.
 	KeepBlocks uint64
 	// Halt stops the process for good; it does not return.

@@ -46,7 +46,7 @@ func newBench(t *testing.T, dir string, network *genesis.Network) *bench {
 	b.App = New(Config{
 		Machine: machine.New("cairn-test", engine), Store: s, Genesis: network.Document,
 		Log: slog.New(slog.NewTextHandler(io.Discard, nil)), ProposalBytes: 4 << 20,
-		WaitingTxs: 1000, WaitingBytes: 16 << 20, Halt: func(err error) { b.halted = err },
+		ExecuteAhead: true, WaitingTxs: 1000, WaitingBytes: 16 << 20, Halt: func(err error) { b.halted = err },
 	})
 	t.Cleanup(func() { b.close() })
 	return b
