@@ -131,6 +131,7 @@ func openPebble(dir string, o Options) (*pebble.DB, error) {
 		MemTableStopWritesThreshold: 4,
 		L0CompactionThreshold:       4,
 		L0StopWritesThreshold:       24,
+		LBaseMaxBytes:               512 << 20, // most keys are hashes: each level more rewrites everything once more
 		BytesPerSync:                1 << 20,
 		WALBytesPerSync:             1 << 20,
 		FormatMajorVersion:          pebble.FormatNewest,
