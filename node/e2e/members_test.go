@@ -201,7 +201,7 @@ func (nw *network) rotate(c *client.Client) {
 	load := nw.traffic(c, old, protocol.Address{}, "rotated")
 	cairn := binary(nw.t, "cairn")
 	run(nw.t, cairn, "keys", "new", filepath.Join(nw.dir, "keys", "later.json"))
-	from, later := nw.height()+20, nw.key("later")
+	from, later := nw.height()+60, nw.key("later") // the load makes blocks while the command starts
 	run(nw.t, cairn, "account", "rotate", "--network", nw.dir, "--key", "producer", "--to", "later", "--from", fmt.Sprint(from))
 	sent := load.end()
 	for try, height := 0, uint64(0); height < from-1; try++ { // it also makes the blocks
