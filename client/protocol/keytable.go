@@ -1,7 +1,6 @@
 package protocol
 
 import (
-	"encoding/binary"
 	"sync"
 
 	"github.com/btcsuite/btcd/btcec/v2"
@@ -65,6 +64,23 @@ func newTable(base affine, width int) *table {
 // carry with it: it has one bit to spare.
 func digitsOf(width int) int { return 255/width + 1 }
 
+// words are those of a scalar, the lowest first, and a zero.
+type words [5]uint64
+
+func wordsOf(k *btcec.ModNScalar) words {
+	raw := k.Bytes()
+	low := fieldOf(raw[:])
+	return words{low[0], low[1], low[2], low[3]}
+}
+
+// digit is the one at a bit, from -half to half, as its amount and whether it is
+// less than 0, which carries 1 into the next one: carry is that of the one before.
+func (w *words) digit(at int, half, carry uint64) (d, minus uint64) {
+	d = (w[at/64]>>(at%64)|w[at/64+1]<<(64-at%64))&(2*half-1) + carry
+	minus = (half - d) >> 63 // where d > half, it stands for d - 2*half
+	return (d ^ -minus) + minus + 2*half&-minus, minus
+}
+
 // pick appends the points whose sum is k times the table's: one for each digit
 // that is not 0, and so none where k is 0. All are read before any is used, for
 // most have to come from memory, and so come together.
@@ -74,20 +90,13 @@ func (t *table) pick(k *btcec.ModNScalar, to []affine) []affine {
 		scalar.Negate()
 		flip = 1
 	}
-	raw := scalar.Bytes()
-	var words [5]uint64 // the lowest first, the last one zero
-	for i := range 4 {
-		words[i] = binary.BigEndian.Uint64(raw[24-8*i:])
-	}
+	cut := wordsOf(&scalar)
 	half := uint64(1) << (t.width - 1)
-	carry, row := uint64(0), t.points
-	for at := 0; len(row) > 0; at += t.width {
-		d := (words[at/64]>>(at%64)|words[at/64+1]<<(64-at%64))&(2*half-1) + carry
-		carry = (half - d) >> 63 // where d > half, it stands for d - 2*half
-		d = (d ^ -carry) + carry + 2*half&-carry
-		if d != 0 {
+	row := t.points
+	for at, d, minus := 0, uint64(0), uint64(0); len(row) > 0; at += t.width {
+		if d, minus = cut.digit(at, half, minus); d != 0 {
 			p := row[d-1]
-			p.y.negateIf(carry ^ flip)
+			p.y.negateIf(minus ^ flip)
 			to = append(to, p)
 		}
 		row = row[half:]

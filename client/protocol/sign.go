@@ -94,17 +94,13 @@ func (k PrivateKey) signWith(nonce *btcec.ModNScalar, digest Hash) (sig Signatur
 // with as many additions for any k. Digits of generatorBits bits leave room in
 // the last one for all of k; pick has to halve the range for those of keyBits.
 func (t *table) addAllTimes(k *btcec.ModNScalar, sum *point) {
-	raw := k.Bytes()
-	low := fieldOf(raw[:]) // words, the lowest first
-	words := [5]uint64{low[0], low[1], low[2], low[3]}
+	cut := wordsOf(k)
 	half := uint64(1) << (t.width - 1)
-	carry, row := uint64(0), t.points
-	for at := 0; len(row) > 0; at += t.width {
-		d := (words[at/64]>>(at%64)|words[at/64+1]<<(64-at%64))&(2*half-1) + carry
-		carry = (half - d) >> 63 // where d > half, it stands for d - 2*half
-		d = (d ^ -carry) + carry + 2*half&-carry
+	row := t.points
+	for at, d, minus := 0, uint64(0), uint64(0); len(row) > 0; at += t.width {
+		d, minus = cut.digit(at, half, minus)
 		entry := row[max(d, 1)-1]
-		entry.y.negateIf(carry)
+		entry.y.negateIf(minus)
 		var thrown point
 		target := sum
 		if d == 0 {
