@@ -155,8 +155,8 @@ func (g *gossip) Receive(e p2p.Envelope) {
 	g.log.Debug("message of a peer dropped: too many wait to be checked", "peer", e.Src.ID())
 }
 
-// frame is a message as CometBFT carries it. Its octets are the pool's own:
-// the protocol buffers of CometBFT are met by it in name only.
+// frame is a message as CometBFT carries it, for gossip and cosigning. Its octets
+// are theirs: the protocol buffers of CometBFT are met by it in name only.
 type frame struct{ octets []byte }
 
 func (f *frame) Reset()         { f.octets = nil }

@@ -18,7 +18,7 @@ import (
 // up: what it knows of the registry is old, and may lack those that were
 // admitted since.
 func (n *Node) trusts(id protocol.NodeID) bool {
-	if n.comet == nil || !n.comet.ConsensusReactor().WaitSync() {
+	if n.comet == nil || !n.behind() {
 		return false
 	}
 	for _, peer := range n.config.Peers {
@@ -38,7 +38,7 @@ var errNotAdmitted = errors.New("its node id is not registered any more")
 func (n *Node) keepOutPeers(ctx context.Context) {
 	for {
 		committed := n.app.Committed()
-		if !n.comet.ConsensusReactor().WaitSync() {
+		if !n.behind() {
 			for _, peer := range n.comet.Switch().Peers().Copy() {
 				n.dropUnlessAdmitted(peer)
 			}
